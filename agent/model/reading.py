@@ -1,0 +1,103 @@
+"""A measured or read value, and the set of them that rules look at."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.model.component import ComponentKind
+
+Value = bool | int | float | str
+
+UNITS = frozenset(
+    {"", "1", "%", "°C", "V", "A", "W", "Hz", "rpm", "B", "B/s", "bit/s", "transfers/s", "s", "h", "m", "px", "count"}
+)
+"""Units a reading may have. ``""`` for text and yes/no, ``"1"`` for a ratio or a level, ``"count"`` for a counter."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value. ``name`` is ``area.quantity`` in lower case with dots (``storage.nvme.media_errors``).
+
+    ``subject`` names the instance (the :class:`Component` ``name`` where it is one), ``""`` for the unit as a whole.
+    ``source`` is the path, program or library call that gave it; ``time`` is UTC, ISO 8601.
+    Raises ``ValueError`` for a malformed name, an unknown unit or a number that is not finite.
+    """
+
+    name: str
+    value: Value
+    unit: str
+    component: ComponentKind
+    subject: str
+    source: str
+    time: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"bad reading name {self.name!r}")
+        if self.unit not in UNITS:
+            raise ValueError(f"unknown unit {self.unit!r} of {self.name}")
+        if isinstance(self.value, float) and not math.isfinite(self.value):
+            raise ValueError(f"{self.name} is not finite")
+
+    def to_json(self) -> dict[str, Any]:
+        """A flat object; ``component`` as its word."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "component": self.component.value,
+            "subject": self.subject,
+            "source": self.source,
+            "time": self.time,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reading:
+        """Inverse of :meth:`to_json`; raises ``KeyError`` or ``ValueError`` when it is not a reading."""
+        return cls(
+            name=data["name"],
+            value=data["value"],
+            unit=data["unit"],
+            component=ComponentKind(data["component"]),
+            subject=data["subject"],
+            source=data["source"],
+            time=data["time"],
+        )
+
+
+class Readings:
+    """The readings of one run, looked up by name. Order of arrival is kept; the last value of a name wins."""
+
+    def __init__(self, readings: Iterable[Reading] = ()) -> None:
+        self._by_name: dict[str, dict[str, Reading]] = {}
+        for reading in readings:
+            self._by_name.setdefault(reading.name, {})[reading.subject] = reading
+
+    def __iter__(self) -> Iterator[Reading]:
+        for by_subject in self._by_name.values():
+            yield from by_subject.values()
+
+    def all(self, name: str) -> list[Reading]:
+        """Every subject's reading of ``name``."""
+        return list(self._by_name.get(name, {}).values())
+
+    def matching(self, prefix: str) -> list[Reading]:
+        """Every reading whose name starts with ``prefix``."""
+        return [r for name, by in self._by_name.items() if name.startswith(prefix) for r in by.values()]
+
+    def get(self, name: str, subject: str = "") -> Reading | None:
+        """The reading of ``name`` for ``subject``, or ``None``."""
+        return self._by_name.get(name, {}).get(subject)
+
+    def number(self, name: str, subject: str = "") -> float | None:
+        """Like :meth:`get`, the value as a number; ``None`` when absent or not a number."""
+        reading = self.get(name, subject)
+        if reading is None or isinstance(reading.value, str | bool):
+            return None
+        return float(reading.value)

@@ -1,0 +1,154 @@
+"""A run as read back from its journal: the one way in which screens, reports, bundles and the receiver see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.model.component import Component, ComponentKind
+from agent.model.finding import Finding
+from agent.model.gap import Gap
+from agent.model.outcome import Outcome, RunVerdict
+from agent.model.reading import Reading
+from agent.model.text import Text
+from agent.model.verdict import judge
+
+Record = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class FoundFinding:
+    """A finding with the sequence numbers of its evidence."""
+
+    finding: Finding
+    records: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class StepView:
+    """One step. ``outcome`` is ``None`` while it runs, and ``interrupted`` is set by whoever closes an open run."""
+
+    name: str
+    outcome: Outcome | None = None
+    reason: Text | None = None
+    duration_s: float = 0.0
+    readings: dict[int, Reading] = field(default_factory=dict)
+    components: list[Component] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    findings: list[FoundFinding] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RunView:
+    """A whole run."""
+
+    unit: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    started: str = ""
+    ended: str | None = None
+    complete: bool = False
+    steps: dict[str, StepView] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[FoundFinding]:
+        """All findings, worst first, in the order in which they were found otherwise."""
+        order = {"critical": 0, "warning": 1, "info": 2}
+        found = [f for step in self.steps.values() for f in step.findings]
+        return sorted(found, key=lambda f: order[f.finding.severity.value])
+
+    @property
+    def components(self) -> list[Component]:
+        """The inventory."""
+        return [c for step in self.steps.values() for c in step.components]
+
+    @property
+    def readings(self) -> dict[int, Reading]:
+        """Every reading by the sequence number of its record."""
+        return {seq: reading for step in self.steps.values() for seq, reading in step.readings.items()}
+
+    @property
+    def outcomes(self) -> dict[str, Outcome | None]:
+        """Step -> outcome."""
+        return {name: step.outcome for name, step in self.steps.items()}
+
+    @property
+    def verdict(self) -> RunVerdict:
+        """The worst of what was needed; computed, never read, so that it cannot differ from the findings."""
+        needed = [str(step) for step in self.parameters.get("needed", [])]
+        return judge(needed, self.outcomes, [f.finding for f in self.findings])
+
+    @classmethod
+    def from_records(cls, records: Iterable[Record]) -> RunView:
+        """Fold the records of a journal. Records of unknown shape are passed over: a newer agent may write more kinds."""
+        view = cls()
+        for record in records:
+            try:
+                view._take(record)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue
+        return view
+
+    def _take(self, record: Record) -> None:
+        sequence, time = record["sequenceNumber"], record["timestamp"]
+        if "testRunArtifact" in record:
+            self._take_run(record["testRunArtifact"], time)
+        elif "testStepArtifact" in record:
+            artifact = record["testStepArtifact"]
+            step = self.steps.setdefault(str(artifact["testStepId"]), StepView(name=str(artifact["testStepId"])))
+            _take_step(step, artifact, sequence)
+
+    def _take_run(self, artifact: Mapping[str, Any], time: str) -> None:
+        if "testRunStart" in artifact:
+            start = artifact["testRunStart"]
+            self.unit = {str(k): str(v) for k, v in start["dutInfo"].get("metadata", {}).items()}
+            self.parameters = dict(start["parameters"])
+            self.metadata = dict(start.get("metadata", {}))
+            self.version = str(start["version"])
+            self.started = time
+        elif "testRunEnd" in artifact:
+            self.ended = time
+            self.complete = artifact["testRunEnd"]["status"] == "COMPLETE"
+
+
+def _take_step(step: StepView, artifact: Mapping[str, Any], sequence: int) -> None:
+    if "testStepStart" in artifact:
+        step.name = str(artifact["testStepStart"]["name"])
+    elif "measurement" in artifact:
+        step.readings[sequence] = _reading(artifact["measurement"])
+    elif "file" in artifact:
+        step.files.append(dict(artifact["file"]))
+    elif "error" in artifact:
+        step.errors.append(f"{artifact['error']['symptom']}: {artifact['error'].get('message', '')}")
+    elif "extension" in artifact:
+        _take_extension(step, artifact["extension"]["name"], artifact["extension"]["content"])
+
+
+def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> None:
+    if name == "component":
+        step.components.append(Component.from_json(content))
+    elif name == "gap":
+        step.gaps.append(Gap.from_json(content))
+    elif name == "finding":
+        step.findings.append(FoundFinding(Finding.from_json(content), tuple(content["records"])))
+    elif name == "outcome":
+        step.outcome = Outcome(content["outcome"])
+        step.reason = Text.from_json(content["reason"]) if content["reason"] else None
+        step.duration_s = float(content["duration_s"])
+
+
+def _reading(content: Mapping[str, Any]) -> Reading:
+    metadata = content["metadata"]
+    return Reading(
+        name=content["name"],
+        value=content["value"],
+        unit=content.get("unit", ""),
+        component=ComponentKind(metadata["component"]),
+        subject=content["subcomponent"]["name"],
+        source=metadata["source"],
+        time=metadata["time"],
+    )

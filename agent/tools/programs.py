@@ -1,0 +1,20 @@
+"""The programs that the agent may start, each by absolute path. Nothing is looked up in ``PATH``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An external program: where it may be, in order of preference, and the Debian package that brings it."""
+
+    paths: tuple[str, ...]
+    package: str
+    purpose: str
+
+
+PROGRAMS: dict[str, Program] = {
+    "dmidecode": Program(("/usr/sbin/dmidecode",), "dmidecode", "unit identity and memory modules"),
+    "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
+}
