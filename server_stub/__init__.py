@@ -1,0 +1,1 @@
+"""The receiver: cases, intake, verification, pages."""

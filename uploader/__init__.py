@@ -1,0 +1,1 @@
+"""Seals runs into bundles, keeps the outbox and talks to the receiver."""

@@ -2,6 +2,6 @@
 ``codes/*.toml``, one file per area, one table per code.
 """
 
-from agent.catalogue.entry import LANGUAGES, Entry, Threshold, entry, entries
+from agent.catalogue.entry import LANGUAGES, Entry, Threshold, entries, entry
 
 __all__ = ["LANGUAGES", "Entry", "Threshold", "entries", "entry"]

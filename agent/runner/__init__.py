@@ -1,0 +1,1 @@
+"""Walks a plan: a process per step, timeouts, the journal."""
