@@ -46,7 +46,7 @@ class Entry:
     thresholds: Mapping[str, Threshold]
 
     def text(self, which: str, language: str, values: Mapping[str, str | int | float] | None = None) -> str:
-        """``title``, ``message`` or ``advice`` in ``language`` (English where it is none of ours), filled with ``values``."""
+        """``title``, ``message`` or ``advice`` in ``language`` (English where it is not ours), filled in."""
         texts: Localised = getattr(self, which)
         return fill(texts.get(language, texts["en"]), values or {})
 

@@ -34,8 +34,8 @@ class ComponentKind(StrEnum):
 class Component:
     """One part as found in the unit. ``""`` means that the part does not say.
 
-    ``name`` is the handle that readings and findings use as their ``subject`` (``nvme0``, ``card0-eDP-1``, ``DIMM A1``).
-    ``source`` says where the identity was read (a program or a path).
+    ``name`` is the handle that readings and findings use as their ``subject`` (``nvme0``, ``card0-eDP-1``,
+    ``DIMM A1``). ``source`` says where the identity was read (a program or a path).
     """
 
     kind: ComponentKind

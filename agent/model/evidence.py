@@ -102,7 +102,7 @@ class Tree:
         return json.dumps(self.files, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     def paths(self, pattern: str) -> list[str]:
-        """Captured paths that match a shell pattern, in which ``*`` does not cross a ``/``; sorted, numbers by value."""
+        """Captured paths that match a shell pattern, in which ``*`` stays within a ``/``; sorted, numbers by value."""
         wanted = pattern.split("/")
         return sorted((p for p in self.files if _matches(p.split("/"), wanted)), key=natural_key)
 

@@ -1,7 +1,7 @@
 """The words as OCP Test & Validation output 2.0 artifacts.
 
-Each function gives the ``artifact`` part of one record; the journal adds sequence number and time. What OCP has no field
-for (a gap, a component, our finer outcomes) goes into its ``extension`` artifact.
+Each function gives the ``artifact`` part of one record; the journal adds sequence number and time. What OCP has no
+field for (a gap, a component, our finer outcomes) goes into its ``extension`` artifact.
 Source: opencomputeproject/ocp-diag-core, json_spec/output.
 """
 
@@ -43,8 +43,8 @@ def run_start(
     components: list[Component],
     metadata: Mapping[str, Any],
 ) -> Artifact:
-    """The run begins. ``unit`` is ``{serial, serial_source, manufacturer, model, ...}``; ``parameters`` say what was asked
-    for and what is needed; ``metadata`` holds boot id, monotonic time and versions.
+    """The run begins. ``unit`` is ``{serial, serial_source, manufacturer, model, ...}``; ``parameters`` say what was
+    asked for and what is needed; ``metadata`` holds boot id, monotonic time and versions.
     """
     dut = {
         "dutInfoId": unit.get("serial") or "unknown",
@@ -126,7 +126,7 @@ def gap(step: str, missing: Gap) -> Artifact:
 
 
 def finding(step: str, found: Finding, message: str, evidence: list[int]) -> list[Artifact]:
-    """A finding: OCP's diagnosis for any tool, then ours with ``evidence`` as the sequence numbers of the measurements."""
+    """A finding: OCP's diagnosis for any tool, then ours; ``evidence`` are the sequence numbers of the measurements."""
     diagnosis = {
         "verdict": found.code,
         "type": _DIAGNOSIS_TYPE[found.verdict],

@@ -84,7 +84,7 @@ class RunView:
 
     @classmethod
     def from_records(cls, records: Iterable[Record]) -> RunView:
-        """Fold the records of a journal. Records of unknown shape are passed over: a newer agent may write more kinds."""
+        """Fold the records of a journal. Unknown records are passed over: a newer agent may write more kinds."""
         view = cls()
         for record in records:
             try:

@@ -37,7 +37,7 @@ class Host:
         return run(program, args, timeout_s=timeout_s)
 
     def output(self, kind: str, program: str, *args: str, subject: str = "", timeout_s: float) -> Evidence:
-        """Run a program and keep what it printed as evidence (its standard output; standard error where that is empty)."""
+        """Run a program and keep what it printed as evidence (standard output; standard error where that is empty)."""
         started = now()
         result = self.run(program, *args, timeout_s=timeout_s)
         return Evidence(

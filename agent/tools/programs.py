@@ -16,5 +16,11 @@ class Program:
 
 PROGRAMS: dict[str, Program] = {
     "dmidecode": Program(("/usr/sbin/dmidecode",), "dmidecode", "unit identity and memory modules"),
+    "iw": Program(("/usr/sbin/iw",), "iw", "Wi-Fi link"),
+    "journalctl": Program(
+        ("/usr/bin/journalctl", "/bin/journalctl"), "systemd", "kernel log of this and earlier boots"
+    ),
+    "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
+    "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory"),
 }
