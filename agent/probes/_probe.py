@@ -33,7 +33,8 @@ class Probe(ABC):
 
     @abstractmethod
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
-        """Turn evidence into components, readings and gaps. Pure; the evidence may be old, foreign, cut off or
-        malformed: what cannot be understood is passed over or becomes a gap, never an exception. Evidence may be missing
-        altogether: an area without any usable evidence gives an essential gap.
+        """Turn evidence into components, readings and gaps. Pure.
+
+        The evidence may be old, foreign, cut off or malformed: what cannot be understood is passed over or becomes a
+        gap, never an exception. It may be missing altogether: an area without any usable evidence gives an essential gap.
         """

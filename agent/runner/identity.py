@@ -1,0 +1,41 @@
+"""Who this unit is, before anything else is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agent.probes import load
+from agent.probes._host import Host
+from agent.runner.engine import Engine, Observer
+from agent.runner.step import StepResult
+from agent.runner.steps import probe_step
+
+INVENTORY = ("unit", "cpu", "memory", "panel", "storage")
+"""The areas that name exchangeable parts."""
+
+
+def identify(host: Host, serial: str | None = None) -> dict[str, str]:
+    """The unit's identity: ``{"serial", "serial_source", "manufacturer", "model", ...}``, ``""`` for what is not known.
+
+    ``serial`` is what a person typed or scanned; it counts only where the firmware gives none that is usable.
+    """
+    (result,) = Engine().run([probe_step("unit", host)])
+    return with_serial(from_probe(result), serial)
+
+
+def from_probe(result: StepResult) -> dict[str, str]:
+    """The identity in what the probe of area ``unit`` gave."""
+    identity = load("unit").identity(result.readings, result.components)  # type: ignore[attr-defined]
+    return dict(identity)
+
+
+def with_serial(unit: dict[str, str], serial: str | None) -> dict[str, str]:
+    """``unit``, with a serial that a person gave where the firmware gives none."""
+    if serial and not unit.get("serial"):
+        return {**unit, "serial": serial, "serial_source": "person"}
+    return unit
+
+
+def probe(areas: Iterable[str], host: Host, observers: Iterable[Observer] = ()) -> list[StepResult]:
+    """Probe ``areas`` without a journal. Raises ``KeyError`` for an unknown one."""
+    return Engine(observers).run([probe_step(area, host) for area in areas])

@@ -1,0 +1,53 @@
+"""Writes what the engine does into the journal: the only place where steps become records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from agent.catalogue.entry import message
+from agent.journal import Journal
+from agent.model import Component, Evidence, Finding, Gap, Reading, ocp
+from agent.runner.step import Step, StepResult
+from agent.runner.worker import Item
+
+
+class Recorder:
+    """An observer of the engine. Steps that start together share one fsync, and each end has one: at most 2 a step."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._records: dict[tuple[str, str], int] = {}
+
+    def started(self, steps: Sequence[Step]) -> None:
+        """Write and sync the starts."""
+        self._journal.append(*(ocp.step_start(step.id, step.id) for step in steps))
+        self._journal.sync()
+
+    def received(self, step: Step, item: Item) -> None:
+        """Write one item."""
+        if isinstance(item, Evidence):
+            self._journal.attach(step.id, item)
+        elif isinstance(item, Reading):
+            (sequence,) = self._journal.append(ocp.measurement(step.id, item))
+            self._records[item.name, item.subject] = sequence
+        elif isinstance(item, Component):
+            self._journal.append(ocp.component(step.id, item))
+        elif isinstance(item, Gap):
+            self._journal.append(ocp.gap(step.id, item))
+        elif isinstance(item, Finding):
+            records = [self._records[r.name, r.subject] for r in item.evidence if (r.name, r.subject) in self._records]
+            self._journal.append(*ocp.finding(step.id, item, message(item, "en"), records))
+
+    def ended(self, step: Step, result: StepResult) -> None:
+        """Write trouble, outcome and end, and sync."""
+        assert result.outcome is not None
+        self._journal.append(
+            *(ocp.step_error(step.id, t.symptom, f"{t.reason} {t.details}".strip()) for t in result.trouble),
+            ocp.step_outcome(step.id, result.outcome, result.reason, time.monotonic(), result.duration_s),
+            ocp.step_end(step.id, result.outcome),
+        )
+        self._journal.sync()
+
+    def tick(self) -> None:
+        """Nothing: records are written as they come."""

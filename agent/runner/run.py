@@ -1,0 +1,97 @@
+"""A whole run: from a plan to a journal, and what the journal says of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from agent import __version__
+from agent.journal import Journal, read
+from agent.model import Finding, Outcome, RunVerdict, ocp
+from agent.model.run_view import RunView
+from agent.model.verdict import judge
+from agent.plans import Plan, Symptom
+from agent.probes import areas
+from agent.probes._host import Host
+from agent.runner.engine import Engine, Observer
+from agent.runner.recorder import Recorder
+from agent.runner.steps import RULES, probe_step, rules_step
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody wants to know. ``unit`` is the identity as :func:`agent.runner.identity.identify` gives it."""
+
+    plan: Plan
+    symptom: Symptom | None
+    rma: str | None
+    language: str
+    command_line: str
+    unit: Mapping[str, str]
+
+    @property
+    def needed(self) -> list[str]:
+        """The steps without which there is no verdict, sorted."""
+        wanted = set(self.plan.needed) | set(self.symptom.needed if self.symptom else ())
+        return [*(f"probe.{area}" for area in sorted(wanted)), RULES]
+
+
+def run(request: Request, journal: Journal, host: Host, observers: Iterable[Observer] = ()) -> RunView:
+    """Walk the plan, write the journal, and give back what the journal says.
+
+    Raises :class:`agent.journal.JournalError` when the record cannot be written (what was written stays), and
+    ``KeyboardInterrupt`` when the person stops it; the journal is then closed as not complete.
+    """
+    journal.append(_start(request))
+    engine = Engine([Recorder(journal), *observers])
+    try:
+        chosen = request.plan.areas or areas()
+        probed = engine.run([probe_step(area, host) for area in chosen])
+        engine.run([rules_step([reading for result in probed for reading in result.readings])])
+    except KeyboardInterrupt:
+        _end(request, journal, engine, complete=False)
+        raise
+    _end(request, journal, engine, complete=True)
+    return RunView.from_records(read(journal.directory / "journal.jsonl"))
+
+
+def _start(request: Request) -> ocp.Artifact:
+    parameters = {
+        "plan": request.plan.name,
+        "symptom": request.symptom.name if request.symptom else None,
+        "rma": request.rma,
+        "language": request.language,
+        "needed": request.needed,
+    }
+    metadata = {
+        "boot_id": boot_id(),
+        "monotonic_s": round(time.monotonic(), 3),
+        "boottime_s": round(time.clock_gettime(time.CLOCK_BOOTTIME), 3),
+        "plan_version": request.plan.version,
+    }
+    return ocp.run_start(
+        version=__version__,
+        command_line=request.command_line,
+        parameters=parameters,
+        unit=request.unit,
+        components=[],
+        metadata=metadata,
+    )
+
+
+def _end(request: Request, journal: Journal, engine: Engine, *, complete: bool) -> None:
+    outcomes: dict[str, Outcome | None] = {step: result.outcome for step, result in engine.results.items()}
+    findings: list[Finding] = [f for result in engine.results.values() for f in result.findings]
+    verdict: RunVerdict = judge(request.needed, outcomes, findings)
+    journal.append(ocp.run_end(verdict, complete=complete))
+    journal.sync()
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot; ``""`` where it tells none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

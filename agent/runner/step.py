@@ -1,0 +1,81 @@
+"""A step of a run, what is known of it while it runs, and the outcome that follows from what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Text
+from agent.runner.worker import Item, Send, Work
+
+Salvage = Callable[[Sequence[Evidence], Send], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the runner does as one process.
+
+    ``id`` is unique in the run (``probe.storage``). ``salvage`` makes what can be made of the evidence of a
+    step that was ended before it could do so itself.
+    """
+
+    id: str
+    work: Work
+    timeout_s: float
+    salvage: Salvage | None = None
+
+
+@dataclass(slots=True)
+class StepResult:
+    """All that a step gave. ``outcome`` and ``duration_s`` (seconds) are final once the step has ended."""
+
+    step: str
+    readings: list[Reading] = field(default_factory=list)
+    components: list[Component] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    trouble: list[Trouble] = field(default_factory=list)
+    outcome: Outcome | None = None
+    reason: Text | None = None
+    duration_s: float = 0.0
+
+    def take(self, item: Item) -> None:
+        """File one item; evidence is not kept here but in the journal."""
+        if isinstance(item, Reading):
+            self.readings.append(item)
+        elif isinstance(item, Component):
+            self.components.append(item)
+        elif isinstance(item, Gap):
+            self.gaps.append(item)
+        elif isinstance(item, Finding):
+            self.findings.append(item)
+
+    def conclude(self) -> None:
+        """Set outcome and reason from what came, where nobody has set them yet.
+
+        Trouble in the step itself is an ``error`` whatever else it gave. After that the worst essential gap decides:
+        what the area needs was not seen. Nothing at all seen is ``unsupported``.
+        """
+        if self.outcome is not None:
+            return
+        if self.trouble:
+            self.outcome, self.reason = Outcome.ERROR, self.trouble[0].reason
+            return
+        for outcome in (Outcome.ERROR, Outcome.UNSUPPORTED, Outcome.SKIPPED):
+            for gap in self.gaps:
+                if gap.essential and gap.outcome is outcome:
+                    self.outcome, self.reason = outcome, gap.reason
+                    return
+        if self.readings or self.components:
+            self.outcome = Outcome.PASS
+        else:
+            self.outcome, self.reason = Outcome.UNSUPPORTED, Text("no such hardware")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something of ours broke: a short kebab-case word, what a person is told, and the details for the journal."""
+
+    symptom: str
+    reason: Text
+    details: str = ""

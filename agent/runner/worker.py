@@ -1,0 +1,179 @@
+"""A process of its own for one step: the runner hears what it says, and ends it when it does not stop by itself."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import struct
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from agent.model import Component, Evidence, Finding, Gap, Reading
+
+Item = Evidence | Component | Reading | Gap | Finding
+Send = Callable[[Item], None]
+Work = Callable[[Send], None]
+
+_HEAD = struct.Struct(">II")
+FRAME_CAP = 64 * 1024 * 1024
+"""Bytes of one frame; a worker that claims more is broken. A program's output is capped far below it."""
+TOTAL_CAP = 256 * 1024 * 1024
+"""Bytes that one worker may send in all; ours."""
+CHUNK = 1 << 20
+"""Bytes taken from one worker before the others get their turn; ours."""
+
+_KINDS: dict[str, type[Component | Reading | Gap | Finding]] = {
+    "component": Component,
+    "reading": Reading,
+    "gap": Gap,
+    "finding": Finding,
+}
+_PR_SET_PDEATHSIG = 1
+_OOM_SCORE = b"500"  # between the agent (0) and the programs it starts, which the kernel should take first
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Worker:
+    """A forked process that runs ``work`` and sends what it gives through a pipe.
+
+    ``fd`` becomes readable when there is something to :meth:`receive`. The child holds no descriptor of its parent but
+    the pipe, dies with its parent, and its standard streams lead nowhere: what it has to say, it sends.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.fd, write_end = os.pipe()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _child(work, write_end, parent)
+        os.close(write_end)
+        os.set_blocking(self.fd, False)
+        self._buffer = bytearray()
+        self._received = 0
+        self.failure: str | None = None
+        """The traceback of the work, or why its stream cannot be understood."""
+        self.exit_status: int | None = None
+        """As :attr:`subprocess.Popen.returncode`; ``None`` while it runs."""
+
+    def receive(self) -> tuple[list[Item], bool]:
+        """What came since the last call, and whether the pipe is at its end. Sets :attr:`failure` when the work raised,
+        when the stream is not ours, or when there is too much of it.
+        """
+        ended = False
+        try:
+            chunk = os.read(self.fd, CHUNK)
+            ended = not chunk
+            self._buffer += chunk
+            self._received += len(chunk)
+        except BlockingIOError:
+            pass
+        items: list[Item] = []
+        try:
+            self._unpack(items)
+        except (ValueError, KeyError, TypeError) as e:
+            self.failure = f"garbled stream: {type(e).__name__}: {e}"
+        return items, ended
+
+    def _unpack(self, items: list[Item]) -> None:
+        """Move whole frames from the buffer to ``items``; those before a bad one are there when it raises."""
+        if self._received > TOTAL_CAP:
+            raise ValueError(f"more than {TOTAL_CAP} bytes")
+        while self.failure is None and len(self._buffer) >= _HEAD.size:
+            header_size, blob_size = _HEAD.unpack_from(self._buffer)
+            if header_size + blob_size > FRAME_CAP:
+                raise ValueError("impossible frame size")
+            end = _HEAD.size + header_size + blob_size
+            if len(self._buffer) < end:
+                return
+            header = json.loads(self._buffer[_HEAD.size : _HEAD.size + header_size])
+            blob = bytes(self._buffer[_HEAD.size + header_size : end])
+            del self._buffer[:end]
+            if header["is"] == "failed":
+                self.failure = blob.decode("utf-8", "replace")
+            else:
+                items.append(_decode(header, blob))
+
+    def reap(self) -> bool:
+        """Whether the process is gone; takes its exit status when it is."""
+        if self.exit_status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self.exit_status = os.waitstatus_to_exitcode(status)
+        return self.exit_status is not None
+
+    def kill(self) -> None:
+        """SIGKILL to the worker and its group; the programs that it started die with it."""
+        if self.exit_status is None:
+            for send in (os.killpg, os.kill):
+                try:
+                    send(self.pid, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    continue
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self.fd)
+
+
+def _decode(header: dict[str, Any], blob: bytes) -> Item:
+    kind = header["is"]
+    if kind == "evidence":
+        return Evidence.from_header(header["item"], blob)
+    return _KINDS[kind].from_json(header["item"])
+
+
+def _child(work: Work, fd: int, parent: int) -> NoReturn:
+    """The life of the forked process. Leaves by ``_exit``, so that nothing of the parent's is flushed twice."""
+    status = 1
+    try:
+        _settle(fd, parent)
+        with os.fdopen(fd, "wb", closefd=False) as pipe:
+
+            def send(item: Item) -> None:
+                if isinstance(item, Evidence):
+                    header, blob = {"is": "evidence", "item": item.header()}, item.data
+                else:
+                    header, blob = {"is": type(item).__name__.lower(), "item": item.to_json()}, b""
+                _write(pipe.write, header, blob)
+                pipe.flush()
+
+            try:
+                work(send)
+                status = 0
+            except BaseException:
+                _write(pipe.write, {"is": "failed"}, traceback.format_exc(limit=20).encode()[:65536])
+    finally:
+        os._exit(status)
+
+
+def _write(write: Callable[[bytes], Any], header: dict[str, Any], blob: bytes) -> None:
+    encoded = json.dumps(header, ensure_ascii=True, allow_nan=False).encode()
+    write(_HEAD.pack(len(encoded), len(blob)) + encoded)
+    write(blob)
+
+
+def _settle(fd: int, parent: int) -> None:
+    os.setpgid(0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    null = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.closerange(3, fd)
+    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+    try:
+        with open("/proc/self/oom_score_adj", "wb") as score:
+            score.write(_OOM_SCORE)
+    except OSError:
+        pass  # a container may forbid it; then the kernel chooses by size
