@@ -36,5 +36,6 @@ class Probe(ABC):
         """Turn evidence into components, readings and gaps. Pure.
 
         The evidence may be old, foreign, cut off or malformed: what cannot be understood is passed over or becomes a
-        gap, never an exception. It may be missing altogether: an area without any usable evidence gives an essential gap.
+        gap, never an exception. It may be missing altogether: an area without any usable evidence gives an
+        essential gap.
         """

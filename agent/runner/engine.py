@@ -35,7 +35,7 @@ class Observer(Protocol):
     def received(self, step: Step, item: Item) -> None:
         """A step gave something."""
 
-    def ended(self, step: Step, result: StepResult) -> None:
+    def ended(self, step: Step, result: StepResult, /) -> None:
         """A step is over; its result is final."""
 
     def tick(self) -> None:
@@ -96,7 +96,11 @@ class Engine:
         for key, _ in self._selector.select(wait):
             self._hear(key.data)
         for running in list(self._running):
-            if running in self._running and time.monotonic() >= running.deadline:
+            if running.worker.reap():
+                self._hear(running)  # the last of it: a pipe holds less than one read takes
+                if running in self._running:  # something that the worker left behind keeps the pipe open
+                    self._finish(running)
+            elif time.monotonic() >= running.deadline:
                 self._overdue(running)
         for observer in self._observers:
             observer.tick()

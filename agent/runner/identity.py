@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.probes import load
 from agent.probes._host import Host
+from agent.probes._identity import identity
 from agent.runner.engine import Engine, Observer
 from agent.runner.step import StepResult
 from agent.runner.steps import probe_step
@@ -15,7 +15,8 @@ INVENTORY = ("unit", "cpu", "memory", "panel", "storage")
 
 
 def identify(host: Host, serial: str | None = None) -> dict[str, str]:
-    """The unit's identity: ``{"serial", "serial_source", "manufacturer", "model", ...}``, ``""`` for what is not known.
+    """The unit's identity: ``{"serial", "serial_source", "manufacturer", "model", ...}``; keys that nothing is
+    known about are absent.
 
     ``serial`` is what a person typed or scanned; it counts only where the firmware gives none that is usable.
     """
@@ -24,9 +25,8 @@ def identify(host: Host, serial: str | None = None) -> dict[str, str]:
 
 
 def from_probe(result: StepResult) -> dict[str, str]:
-    """The identity in what the probe of area ``unit`` gave."""
-    identity = load("unit").identity(result.readings, result.components)  # type: ignore[attr-defined]
-    return dict(identity)
+    """The identity in what the probe of area ``unit`` gave; keys that nothing is known about are absent."""
+    return identity(result.readings, result.components)
 
 
 def with_serial(unit: dict[str, str], serial: str | None) -> dict[str, str]:

@@ -76,6 +76,8 @@ class Worker:
             self._unpack(items)
         except (ValueError, KeyError, TypeError) as e:
             self.failure = f"garbled stream: {type(e).__name__}: {e}"
+        if ended and self._buffer and self.failure is None:
+            self.failure = f"the stream ends {len(self._buffer)} bytes into a frame"
         return items, ended
 
     def _unpack(self, items: list[Item]) -> None:

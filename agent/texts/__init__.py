@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 
 from agent.model import Text
 from agent.model.text import fill
 
 LANGUAGES = ("en", "es", "zh_Hant")
 DOMAIN = "aiodiag"
+FOLDER = os.path.join(os.path.dirname(__file__), "locale")
 
 _CHINESE_IN_TRADITIONAL = ("tw", "hk", "mo", "hant")
 
@@ -23,8 +23,14 @@ def translator(language: str) -> Callable[[str], str]:
     """The function that turns an English sentence into ``language``; English for a language that is none of ours."""
     if language not in LANGUAGES or language == "en":
         return str
-    folder = str(resources.files(__package__) / "locale")
-    return gettext.translation(DOMAIN, folder, [language], fallback=True).gettext
+    return gettext.translation(DOMAIN, FOLDER, [language], fallback=True).gettext
+
+
+def speak(language: str) -> None:
+    """Make the process's own ``gettext`` (help texts, argparse) speak ``language``."""
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain(DOMAIN, FOLDER)
+    gettext.textdomain(DOMAIN)
 
 
 def render(text: Text, language: str) -> str:

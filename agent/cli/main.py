@@ -1,0 +1,97 @@
+"""``aiodiag``: reads the arguments, hands over to one command, and turns what goes wrong into one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from gettext import gettext as _
+from typing import NoReturn
+
+from agent import __version__
+from agent.cli.commands import bundle, doctor, outbox, probe, selfcheck, unit, upload
+from agent.cli.problem import INCOMPLETE, STOPPED, Problem
+from agent.model import Text
+from agent.texts import LANGUAGES, language_of, language_of_environment, render, speak
+
+COMMANDS = (unit, probe, selfcheck, doctor, bundle, upload, outbox)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Problem(Text("{message} (see: {command} --help)", {"message": message, "command": self.prog}))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, in the language that the process speaks."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help=_("print one JSON document instead of text"))
+    common.add_argument("--lang", metavar="LANG", help=_("en, es or zh_Hant (default: as the environment says)"))
+    top = _Parser(prog="aiodiag", description=_("Checks this all-in-one PC and sends the evidence to its RMA case."))
+    top.add_argument("--version", action="version", version=f"aiodiag {__version__}")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        command.register(subparsers, common)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0 nothing wrong found, 1 a fault was found, 2 usage or bad input,
+    3 could not be judged or done, 130 stopped by the person.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    language = language_of_environment()
+    try:
+        language = _language(_asked_for(arguments)) or language
+        speak(language)
+        args = parser().parse_args(arguments)
+        args.lang = language
+        args.command_line = " ".join(["aiodiag", *arguments])
+        return int(args.run(args))
+    except Problem as e:
+        _complain(render(e.text, language))
+        return e.status
+    except KeyboardInterrupt:
+        _complain(render(Text("stopped; what was found so far is kept"), language))
+        return STOPPED
+    except BrokenPipeError:
+        # Whoever read our output went away (a pager, head): nothing is left to say, and Python must not try to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INCOMPLETE
+    except OSError as e:
+        values = {"error": e.strerror or str(e), "file": str(e.filename or "")}
+        _complain(render(Text("the system refused: {error} {file}", values), language))
+        return INCOMPLETE
+
+
+def _asked_for(arguments: Sequence[str]) -> str | None:
+    """What ``--lang`` says; read ahead of the parser, whose own words depend on it."""
+    for index, argument in enumerate(arguments):
+        if argument == "--lang" and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if argument.startswith("--lang="):
+            return argument.partition("=")[2]
+    return None
+
+
+def _language(tag: str | None) -> str | None:
+    if tag is None:
+        return None
+    language = language_of(tag)
+    if language is None:
+        values = {"language": tag, "known": ", ".join(LANGUAGES)}
+        raise Problem(Text("unknown language {language}; there are: {known}", values))
+    return language
+
+
+def _complain(line: str) -> None:
+    print(f"aiodiag: {' '.join(line.split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

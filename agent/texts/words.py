@@ -1,0 +1,74 @@
+"""The words for outcomes, verdicts, components and areas, as a person reads them."""
+
+from __future__ import annotations
+
+from agent.model import ComponentKind, Outcome, RunVerdict, Severity, Text
+
+OUTCOMES = {
+    Outcome.PASS: Text("looked at"),
+    Outcome.FAIL: Text("failed"),
+    Outcome.UNSUPPORTED: Text("not available"),
+    Outcome.SKIPPED: Text("skipped"),
+    Outcome.ERROR: Text("could not be checked"),
+    Outcome.INTERRUPTED: Text("interrupted"),
+}
+
+VERDICTS = {
+    RunVerdict.PASS: Text("Nothing wrong was found."),
+    RunVerdict.FAIL: Text("A fault was found."),
+    RunVerdict.INCOMPLETE: Text("This could not be judged: parts that matter could not be looked at."),
+}
+
+SEVERITIES = {
+    Severity.INFO: Text("note"),
+    Severity.WARNING: Text("warning"),
+    Severity.CRITICAL: Text("serious"),
+}
+
+COMPONENTS = {
+    ComponentKind.PANEL: Text("screen"),
+    ComponentKind.BACKLIGHT: Text("backlight"),
+    ComponentKind.TOUCH: Text("touch screen"),
+    ComponentKind.MOTHERBOARD: Text("mainboard"),
+    ComponentKind.CPU: Text("processor"),
+    ComponentKind.MEMORY_MODULE: Text("memory module"),
+    ComponentKind.STORAGE_DEVICE: Text("drive"),
+    ComponentKind.FAN: Text("fan"),
+    ComponentKind.POWER_SUPPLY: Text("power supply"),
+    ComponentKind.CAMERA: Text("camera"),
+    ComponentKind.SPEAKER: Text("speaker"),
+    ComponentKind.MICROPHONE: Text("microphone"),
+    ComponentKind.WIFI: Text("Wi-Fi"),
+    ComponentKind.ETHERNET: Text("wired network"),
+    ComponentKind.USB_PORT: Text("USB port"),
+    ComponentKind.RTC_BATTERY: Text("clock battery"),
+    ComponentKind.CHASSIS: Text("case"),
+}
+
+AREAS = {
+    "audio": Text("sound"),
+    "board": Text("voltages and fans"),
+    "camera": Text("camera"),
+    "cpu": Text("processor"),
+    "firmware": Text("firmware"),
+    "kernel_log": Text("system log"),
+    "last_shutdown": Text("last shutdown"),
+    "mce": Text("processor error records"),
+    "memory": Text("memory"),
+    "network": Text("network"),
+    "panel": Text("screen"),
+    "pcie": Text("internal cards"),
+    "rtc": Text("clock"),
+    "storage": Text("drives"),
+    "thermals": Text("temperatures"),
+    "unit": Text("identity"),
+    "usb": Text("USB"),
+}
+
+
+def step_word(step: str) -> Text:
+    """What a step looks at; an area that has no word yet is called by its name."""
+    if step == "rules":
+        return Text("judgement")
+    area = step.removeprefix("probe.")
+    return AREAS.get(area, Text("{area}", {"area": area}))
