@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MEMORY_CAP = 1 << 30
+"""Bytes of address space of a program; ours. smartctl, nvme and dmidecode need less than 32 MiB, journalctl maps up to
+512 MiB of its files (64 windows of 8 MiB, systemd's mmap-cache.c).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An external program: where it may be, in order of preference, and the Debian package that brings it."""
+    """An external program: where it may be, in order of preference, and the Debian package that brings it.
+
+    ``memory_cap`` is in bytes of address space; ``None`` for one whose work is memory.
+    """
 
     paths: tuple[str, ...]
     package: str
     purpose: str
+    memory_cap: int | None = MEMORY_CAP
 
 
 PROGRAMS: dict[str, Program] = {
@@ -22,5 +31,5 @@ PROGRAMS: dict[str, Program] = {
     ),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
-    "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory"),
+    "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
 }

@@ -1,0 +1,216 @@
+"""The process between the agent and a program it started: the program's parent, and the end of all that it leaves.
+
+The keeper is forked, does not exec, and lives as long as the program. It is the *subreaper* (prctl(2)) of everything
+below it: a grandchild that starts a session of its own, or whose parents ended, becomes the keeper's child and cannot
+get away. Having its own children only, it may wait for any of them without taking an exit status from the agent, and
+the agent keeps its own process attributes. When the agent is killed, the keeper hears of it and ends the program.
+
+All signals are blocked in it from before the fork; it hears two of them by ``sigtimedwait``: SIGCHLD, and SIGTERM for
+"end it" (from :func:`agent.tools.run`, or from the kernel when the agent is gone).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import gc
+import json
+import os
+import resource
+import signal
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+GRACE_S = 0.5
+"""Seconds between SIGTERM and SIGKILL; ours. smartctl and nvme only read, so they have nothing to put in order."""
+SWEEP_S = 2.0
+"""Seconds for the killed processes to go; ours. One in uninterruptible sleep is left behind then."""
+ENVIRONMENT = {"HOME": "/", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+"""All of it. ``C.UTF-8`` is there without the locales package, and makes every program print the same everywhere."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # include/uapi/linux/prctl.h
+_OOM_SCORE_ADJ = b"1000"  # the first to go when memory runs out (proc_pid_oom_score_adj(5))
+_NULL, _OUT, _ERR, _REPORT = range(4)  # the keeper's descriptors; the program gets the first three
+_EVENTS = {signal.SIGCHLD, signal.SIGTERM}
+
+_libc = ctypes.CDLL(None, use_errno=True)  # here: nothing may be loaded or looked up between fork and exec
+_prctl = _libc.prctl
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start. ``deadline`` is of ``time.monotonic``, ``memory_cap`` in bytes of address space."""
+
+    path: str
+    args: tuple[str, ...]
+    deadline: float
+    memory_cap: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """Where the program writes, and where the keeper (and a program that cannot be started) reports: write ends."""
+
+    out: int
+    err: int
+    report: int
+
+
+def fork_keeper(command: Command, pipes: Pipes) -> int:
+    """Start the keeper; gives its process id. Raises ``OSError`` when there can be no more processes.
+
+    It reports JSON objects, one per line: ``{"errno"}`` when the program cannot be started, and at last
+    ``{"status", "timed_out"}`` with the status as waitpid(2) gives it, ``null`` when the program does not go.
+    """
+    parent = os.getpid()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _keep(command, pipes, parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:
+    try:
+        gc.disable()  # finalisers of the agent's objects have no business here
+        os.setsid()
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _die_with(parent, signal.SIGTERM)
+        _place_descriptors(pipes)
+        os.chdir("/")
+        program = os.fork()
+        if program == 0:
+            _become(command)
+        os.dup2(_NULL, _OUT)  # the keeper itself holds no pipe open
+        os.dup2(_NULL, _ERR)
+        family = _Family(program)
+        timed_out = family.wait(command.deadline)
+        if family.status is None:
+            with contextlib.suppress(OSError):
+                os.killpg(program, signal.SIGTERM)
+            family.wait(time.monotonic() + GRACE_S)
+        family.sweep(time.monotonic() + SWEEP_S)
+        _report({"status": family.status, "timed_out": timed_out})
+    finally:
+        os._exit(0)
+
+
+class _Family:
+    """The program and all that it started."""
+
+    def __init__(self, program: int) -> None:
+        self.program = program
+        self.status: int | None = None
+        self.alive = True
+
+    def wait(self, until: float) -> bool:
+        """Wait for the program to end, at most ``until`` or until told to end it; whether the time was over."""
+        while True:
+            self._reap()
+            if self.status is not None:
+                return False
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            event = signal.sigtimedwait(_EVENTS, left)
+            if event is not None and event.si_signo == signal.SIGTERM:
+                return False
+
+    def sweep(self, until: float) -> None:
+        """Kill whatever is left, again and again, since what is about to fork may do so before it is killed."""
+        self._reap()
+        while self.alive and time.monotonic() < until:
+            for pid in _descendants(os.getpid()):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, 0.02)
+            self._reap()
+
+    def _reap(self) -> None:
+        while self.alive:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self.alive = False
+                return
+            if pid == 0:
+                return
+            if pid == self.program:
+                self.status = status
+
+
+def _become(command: Command) -> NoReturn:
+    """Turn the forked child into the program."""
+    try:
+        os.setsid()
+        _die_with(os.getppid(), signal.SIGKILL)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
+            score.write(_OOM_SCORE_ADJ)
+        _limit(resource.RLIMIT_CORE, 0)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)  # Python ignores SIGPIPE, and what is ignored stays so over exec
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if command.memory_cap is not None:
+            _limit(resource.RLIMIT_AS, command.memory_cap)
+        os.execve(command.path, (command.path, *command.args), ENVIRONMENT)
+    except OSError as e:
+        _report({"errno": e.errno})
+    except ValueError:  # an argument with a NUL
+        _report({"errno": errno.EINVAL})
+    finally:
+        os._exit(127)
+
+
+def _die_with(parent: int, by: signal.Signals) -> None:
+    """Have the kernel send ``by`` when the parent ends; end now when it already has."""
+    _prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(127)
+
+
+def _place_descriptors(pipes: Pipes) -> None:
+    """Have the keeper's descriptors at 0 to 3 and close all others: nothing of the agent is handed on."""
+    null = os.open(os.devnull, os.O_RDWR)
+    wanted = (null, pipes.out, pipes.err, pipes.report)
+    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(wanted)) for fd in wanted]  # above all places to be filled
+    for place, fd in enumerate(aside):
+        os.dup2(fd, place, inheritable=place != _REPORT)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) >= len(wanted):
+            with contextlib.suppress(OSError):  # the listing's own is closed by now
+                os.close(int(name))
+
+
+def _limit(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (allowed, allowed))
+
+
+def _report(record: dict[str, int | bool | None]) -> None:
+    os.write(_REPORT, json.dumps(record).encode() + b"\n")
+
+
+def _descendants(ancestor: int) -> list[int]:
+    """Every process below ``ancestor``, by the parents that proc_pid_stat(5) shows.
+
+    Only ``stat`` is read: ``cmdline`` and ``environ`` wait for a lock that a process stuck in the kernel may hold.
+    """
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
+                parent = int(stat.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found, ahead = [], [ancestor]
+    while ahead:
+        below = children.get(ahead.pop(), [])
+        found += below
+        ahead += below
+    return found
