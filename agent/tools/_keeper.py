@@ -79,10 +79,11 @@ def fork_keeper(command: Command, pipes: Pipes) -> int:
 def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:
     try:
         gc.disable()  # finalisers of the agent's objects have no business here
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody gets an exit status
+        _place_descriptors(pipes)
         os.setsid()
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         _die_with(parent, signal.SIGTERM)
-        _place_descriptors(pipes)
         os.chdir("/")
         program = os.fork()
         if program == 0:
@@ -97,6 +98,8 @@ def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:
             family.wait(time.monotonic() + GRACE_S)
         family.sweep(time.monotonic() + SWEEP_S)
         _report({"status": family.status, "timed_out": timed_out})
+    except OSError as e:
+        _report({"errno": e.errno})
     finally:
         os._exit(0)
 
@@ -176,7 +179,7 @@ def _die_with(parent: int, by: signal.Signals) -> None:
 
 def _place_descriptors(pipes: Pipes) -> None:
     """Have the keeper's descriptors at 0 to 3 and close all others: nothing of the agent is handed on."""
-    null = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     wanted = (null, pipes.out, pipes.err, pipes.report)
     aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(wanted)) for fd in wanted]  # above all places to be filled
     for place, fd in enumerate(aside):

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import select
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO
 
 from agent.model import Text
-from agent.tools._keeper import GRACE_S, SWEEP_S, Command, Pipes, fork_keeper
+from agent.tools._keeper import Command
+from agent.tools._running import Running
 from agent.tools.programs import PROGRAMS
-
-STDOUT_CAP = 8 * 1024 * 1024
-"""Bytes of standard output; ours. The longest that we ask for, a kernel log as JSON, is about 2 MiB a boot."""
-STDERR_CAP = 1024 * 1024
-"""Bytes of standard error; ours."""
-
-_BACKSTOP_S = GRACE_S + SWEEP_S + 1.0  # after the timeout; by then the keeper has reported, or is itself stuck
 
 
 class Status(StrEnum):
@@ -74,8 +65,8 @@ def run(program: str, args: Sequence[str], *, timeout_s: float) -> Result:
     start, kills = time.monotonic(), _oom_kills()
     command = Command(path, tuple(args), start + timeout_s, entry.memory_cap)
     try:
-        with _Running(command) as running:
-            running.follow(start + timeout_s + _BACKSTOP_S)
+        with Running(command) as running:
+            running.follow()
     except OSError as e:
         return _not_run(program, Status.NOT_STARTED, _failed(program, e.errno))
     status, reason = _judge(program, running, timeout_s, kills)
@@ -91,105 +82,7 @@ def run(program: str, args: Sequence[str], *, timeout_s: float) -> Result:
     )
 
 
-class _Stream:
-    """What came through one pipe, up to a cap."""
-
-    def __init__(self, pipe: BinaryIO, cap: int) -> None:
-        self.pipe = pipe
-        self.cap = cap
-        self.data = bytearray()
-        self.over = False
-        os.set_blocking(pipe.fileno(), False)
-
-    def take(self) -> bool:
-        """Read what is there now; false at its end."""
-        try:
-            chunk = os.read(self.pipe.fileno(), 1 << 16)
-        except BlockingIOError:
-            return True
-        room = self.cap - len(self.data)
-        self.over = self.over or len(chunk) > room
-        self.data += chunk[:room]
-        return bool(chunk)
-
-
-class _Running:
-    """A program while it runs. Raises ``OSError`` where it cannot be started for want of processes or descriptors."""
-
-    def __init__(self, command: Command) -> None:
-        self.start_error: int | None = None
-        self.exit_status: int | None = None
-        self.timed_out = False
-        self._reported = False
-        self._stack = contextlib.ExitStack()
-        try:
-            with contextlib.ExitStack() as write_ends:
-                reads, writes = [], []
-                for _ in range(3):
-                    read, write = os.pipe()
-                    reads.append(self._stack.enter_context(os.fdopen(read, "rb", buffering=0)))
-                    writes.append(write_ends.enter_context(os.fdopen(write, "wb", buffering=0)).fileno())
-                caps = (STDOUT_CAP, STDERR_CAP, STDERR_CAP)
-                self.stdout, self.stderr, self._report = map(_Stream, reads, caps)
-                self._keeper = fork_keeper(command, Pipes(*writes))
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def __enter__(self) -> _Running:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Whatever came: no process and no descriptor of it is left behind."""
-        if not self._reported:
-            self._tell_keeper(signal.SIGTERM if exc[0] else signal.SIGKILL)
-        self._stack.close()
-        _reap(self._keeper, _BACKSTOP_S if exc[0] else 1.0)
-
-    def follow(self, until: float) -> None:
-        """Take its output until it has ended, at most ``until``."""
-        poll = select.poll()
-        streams = {s.pipe.fileno(): s for s in (self.stdout, self.stderr, self._report)}
-        for fd in streams:
-            poll.register(fd, select.POLLIN)
-        while not self._reported and (left := until - time.monotonic()) > 0:
-            for fd, _ in poll.poll(left * 1000):
-                stream = streams[fd]
-                ended = not stream.take()
-                if stream.over:
-                    self._tell_keeper(signal.SIGTERM)
-                if ended or stream.over:
-                    poll.unregister(fd)
-                if stream is self._report:
-                    self._read_report(ended)
-        for stream in (self.stdout, self.stderr):
-            self._drain(stream)
-
-    def _drain(self, stream: _Stream) -> None:
-        """Take what the program wrote last; nobody writes any more, but for what the kernel does not let go of."""
-        while not stream.over:
-            before = len(stream.data)
-            if not stream.take() or len(stream.data) == before:
-                return
-
-    def _read_report(self, ended: bool) -> None:
-        for line in bytes(self._report.data).splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                record = json.loads(line)
-                self.start_error = record.get("errno", self.start_error)
-                if "status" in record:
-                    self._reported = True
-                    self.timed_out = record["timed_out"]
-                    if record["status"] is not None:
-                        self.exit_status = os.waitstatus_to_exitcode(record["status"])
-        self._reported = self._reported or ended  # somebody killed the keeper; the program died with it
-
-    def _tell_keeper(self, what: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._keeper, what)
-
-
-def _judge(program: str, running: _Running, timeout_s: float, kills: int | None) -> tuple[Status, Text | None]:
+def _judge(program: str, running: Running, timeout_s: float, kills: int | None) -> tuple[Status, Text | None]:
     ended_by = -(running.exit_status or 0)
     if running.start_error is not None:
         denied = running.start_error in {errno.EACCES, errno.EPERM}
@@ -225,15 +118,3 @@ def _oom_kills() -> int | None:
             if line.startswith(b"oom_kill "):
                 return int(line.split()[1])
     return None
-
-
-def _reap(pid: int, within_s: float) -> None:
-    """Wait for a child of ours, by its own id, so that nobody else's is taken; no longer than it may take."""
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:  # somebody waits for all children, or SIGCHLD is ignored
-            return
-        time.sleep(0.0005)
