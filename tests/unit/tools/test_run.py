@@ -94,8 +94,7 @@ def test_output_one_byte_over_the_cap(workshop):
 
 def test_eats_memory_up_to_its_cap(workshop):
     workshop.python(
-        "kept = []\nwhile len(kept) < 64:\n"
-        "    kept.append(bytearray(16 << 20))\n    os.write(1, b'%d\\n' % len(kept))",
+        "kept = []\nwhile len(kept) < 64:\n    kept.append(bytearray(16 << 20))\n    os.write(1, b'%d\\n' % len(kept))",
         memory_cap=192 << 20,
     )
     result = start()
