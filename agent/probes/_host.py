@@ -7,6 +7,7 @@ import errno
 import glob
 import os
 import queue
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from agent.model import Evidence, Gap, Outcome, Text, Tree
-from agent.tools import Result, run
+from agent.tools import Result, Status, run
 
 T = TypeVar("T")
 
@@ -33,7 +34,10 @@ class Host:
         self.is_root = os.geteuid() == 0
 
     def run(self, program: str, *args: str, timeout_s: float) -> Result:
-        """Run a program of ``agent.tools.programs``; never raises."""
+        """Run a program of ``agent.tools.programs``; never raises for anything that it does."""
+        if self.root:
+            reason = Text("no program is run over captured files")
+            return Result(program, Status.MISSING, None, b"", b"", 0.0, False, reason)
         return run(program, args, timeout_s=timeout_s)
 
     def output(self, kind: str, program: str, *args: str, subject: str = "", timeout_s: float) -> Evidence:
@@ -61,16 +65,26 @@ class Host:
         return sorted(p[len(self.root) :] for p in glob.glob(glob.escape(self.root) + pattern))
 
     def tree(self, *patterns: str, kind: str = "tree", subject: str = "") -> Evidence:
-        """Read every file that matches the shell patterns. Symbolic links that match are kept as links, directories are
-        passed over, and a file that cannot be read is kept with its errno.
+        """Read every file that matches the shell patterns, up to ``FILE_CAP`` bytes of each.
+
+        Symbolic links that match are kept as links, and a file that cannot be read is kept with its errno. Directories
+        are passed over, and so are devices, pipes and sockets: opening one may do something to the machine
+        (``/dev/watchdog`` restarts it). The evidence is ``truncated`` when one of the files was longer.
         """
         started, start = now(), time.monotonic()
-        tree = Tree()
+        tree, truncated = Tree(), False
         for pattern in patterns:
             for path in self.glob(pattern):
-                captured = self._capture(self.root + path)
-                if captured is not None:
-                    tree.files[path] = captured
+                try:
+                    mode = os.lstat(self.root + path).st_mode
+                    if stat.S_ISLNK(mode):
+                        tree.files[_printable(path)] = {"link": _printable(os.readlink(self.root + path))}
+                    elif stat.S_ISREG(mode):
+                        data, longer = _read(self.root + path)
+                        tree.files[_printable(path)] = _as_json(data)
+                        truncated = truncated or longer
+                except OSError as e:
+                    tree.files[_printable(path)] = {"error": errno.errorcode.get(e.errno or errno.EIO, "EIO")}
         return Evidence(
             kind=kind,
             subject=subject,
@@ -78,29 +92,8 @@ class Host:
             source=" ".join(patterns),
             time=started,
             duration_s=time.monotonic() - start,
+            truncated=truncated,
         )
-
-    def _capture(self, path: str) -> str | dict[str, str] | None:
-        if os.path.islink(path):
-            try:
-                return {"link": os.readlink(path)}
-            except OSError as e:
-                return {"error": errno.errorcode.get(e.errno or 0, "EIO")}
-        if os.path.isdir(path):
-            return None
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-            try:
-                data = _read(fd)
-            finally:
-                os.close(fd)
-        except OSError as e:
-            return {"error": errno.errorcode.get(e.errno or 0, "EIO")}
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            return {"base64": base64.b64encode(data).decode()}
-        return {"base64": base64.b64encode(data).decode()} if "\0" in text else text
 
     def each(
         self, items: Iterable[str], gather: Callable[[str], T], *, timeout_s: float, essential: bool = False
@@ -117,11 +110,17 @@ class Host:
             try:
                 answers.put((item, gather(item)))
             except Exception as e:  # the gatherer of one device must not take the others along
-                reason = Text("reading it failed: {error}", {"error": f"{type(e).__name__}: {e}"})
-                answers.put((item, Gap(item, Outcome.ERROR, reason, essential)))
+                broken(item, e)
+
+        def broken(item: str, e: Exception) -> None:
+            reason = Text("could not be read: {error}", {"error": f"{type(e).__name__}: {e}"})
+            answers.put((item, Gap(item, Outcome.ERROR, reason, essential)))
 
         for item in waiting:
-            threading.Thread(target=work, args=(item,), daemon=True).start()
+            try:
+                threading.Thread(target=work, args=(item,), daemon=True).start()
+            except RuntimeError as e:  # no more threads
+                broken(item, e)
         deadline = time.monotonic() + timeout_s
         while waiting:
             try:
@@ -140,12 +139,35 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _read(fd: int) -> bytes:
-    chunks, size = [], 0
-    while size < FILE_CAP:
-        chunk = os.read(fd, FILE_CAP - size)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks)
+def _read(path: str) -> tuple[bytes, bool]:
+    """The head of a file, and whether there is more. Does not wait for a file that has nothing to say yet."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
+    try:
+        data = bytearray()
+        while len(data) <= FILE_CAP:
+            try:
+                chunk = os.read(fd, FILE_CAP + 1 - len(data))
+            except BlockingIOError:
+                if data:
+                    break
+                raise
+            if not chunk:
+                break
+            data += chunk
+    finally:
+        os.close(fd)
+    return bytes(data[:FILE_CAP]), len(data) > FILE_CAP
+
+
+def _as_json(data: bytes) -> str | dict[str, str]:
+    """Text where it is text, else base64, as :class:`Tree` has it."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+    return {"base64": base64.b64encode(data).decode()} if "\0" in text else text
+
+
+def _printable(name: str) -> str:
+    """A file name that may be no UTF-8, as text that can be encoded."""
+    return os.fsencode(name).decode("utf-8", "replace")
