@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -199,7 +200,8 @@ class Journal:
         """Set the journal aside and begin a new one that says why."""
         os.close(self._fd)
         self._fd = -1
-        name = f"journal.damaged-{len(self._set_aside()) + 1}.jsonl"
+        taken = self._set_aside()
+        name = next(n for i in itertools.count(1) if (n := f"journal.damaged-{i}.jsonl") not in taken)
         os.rename(JOURNAL, name, src_dir_fd=self._directory_fd, dst_dir_fd=self._directory_fd)
         return self._begin_again(name, why)
 
@@ -224,6 +226,8 @@ class Journal:
         """Append all lines or none: the rest of an attempt that failed or was interrupted is cut off, now or, where the
         disk does not even allow that, before the next attempt.
         """
+        if not lines:
+            return
         self._mend()
         data = b"".join(lines)
         self._ragged = True
