@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import threading
-import weakref
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +141,7 @@ class Journal:
             if self._closed:
                 return
             self._closed = True
+            _OPEN.discard(self)
             self._attachments.close()
             if self._fd >= 0:
                 os.close(self._fd)
@@ -276,7 +276,7 @@ class _End(NamedTuple):
     sequence: int
 
 
-_OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
+_OPEN: set[Journal] = set()  # also one that nobody refers to any more: it still has the lock
 
 
 def _after_fork() -> None:
