@@ -24,6 +24,7 @@ class Program:
 
 
 PROGRAMS: dict[str, Program] = {
+    "dmesg": Program(("/usr/bin/dmesg", "/bin/dmesg"), "util-linux", "kernel log where no journal is kept"),
     "dmidecode": Program(("/usr/sbin/dmidecode",), "dmidecode", "unit identity and memory modules"),
     "iw": Program(("/usr/sbin/iw",), "iw", "Wi-Fi link"),
     "journalctl": Program(
