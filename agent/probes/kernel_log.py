@@ -1,0 +1,91 @@
+"""What the kernel log of this boot says of hardware: messages that mean a fault, counted by family and device.
+
+Readings, the subject being the device where the message names one: ``kernel_log.<family>.count`` (count), ``.first_s``
+and ``.last_s`` (s since the start of the kernel), ``.line`` (the first message as it is); ``kernel_log.lines`` (count)
+is how much was looked at. Families and their wording: ``kernel_messages.toml``. Read by ``journalctl -k`` where a
+journal is kept (it goes back to the start), else from the ring buffer by ``dmesg``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Value
+from agent.probes._host import Host
+from agent.probes._kernel_messages import Seen as SeenMessages
+from agent.probes._kernel_messages import parse, survey
+from agent.probes._probe import Probe, Seen
+
+LINES_CAP = 20_000
+"""Lines of the journal that are read, the last ones; ours. A healthy boot logs some 1 500."""
+
+TEXT_CAP = 300
+PROGRAM_TIMEOUT_S = 10.0
+JOURNALS = ("/run/log/journal/*/*.journal", "/var/log/journal/*/*.journal")
+KINDS = ("kernel-log", "dmesg", "journal-kernel")
+
+
+class KernelLogProbe(Probe):
+    """The kernel's own complaints."""
+
+    area: ClassVar[str] = "kernel_log"
+    timeout_s: ClassVar[float] = 25.0
+    programs: ClassVar[tuple[str, ...]] = ("journalctl", "dmesg")
+
+    def gather(self, host: Host) -> Iterator[Evidence | Gap]:
+        """One program; a second one only where the first shows nothing."""
+        if any(host.glob(pattern) for pattern in JOURNALS):
+            words = ("-k", "-b", "0", "-o", "short-monotonic", "--no-pager", "-q", "-n", str(LINES_CAP))
+            journal = host.output("journal-kernel", "journalctl", *words, timeout_s=PROGRAM_TIMEOUT_S)
+            yield journal
+            if _is_log(journal):
+                return
+        yield host.output("dmesg", "dmesg", "--color=never", timeout_s=PROGRAM_TIMEOUT_S)
+
+    def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
+        """Readings ``kernel_log.*``."""
+        logs = [item for item in evidence if item.kind in KINDS]
+        readable = [item for item in logs if _is_log(item)]
+        for item in readable:
+            yield from _readings(item)
+        if not readable:
+            yield _unreadable(logs)
+
+
+def _is_log(evidence: Evidence) -> bool:
+    # A program that failed left its error message in place of a log.
+    return evidence.exit_status in (0, None) and bool(evidence.data.strip())
+
+
+def _unreadable(logs: Sequence[Evidence]) -> Gap:
+    remedy = "sudo aiodiag probe kernel_log"
+    for item in logs:
+        if item.exit_status is not None and "not permitted" in item.text():
+            return Gap("", Outcome.UNSUPPORTED, Text("needs root"), essential=True, remedy=remedy)
+    for item in logs:
+        if item.problem:
+            return Gap("", Outcome.UNSUPPORTED, item.problem, essential=True)
+    return Gap("", Outcome.UNSUPPORTED, Text("could not be read: {error}", {"error": "kernel log"}), essential=True)
+
+
+def _readings(evidence: Evidence) -> Iterator[Reading]:
+    messages = list(parse(evidence.text()))
+    source, time = evidence.source, evidence.time
+    yield Reading("kernel_log.lines", len(messages), "count", ComponentKind.MOTHERBOARD, "", source, time)
+    for seen in survey(messages):
+        for what, value, unit in _values(seen):
+            name = f"kernel_log.{seen.family.name}.{what}"
+            yield Reading(name, value, unit, seen.family.component, seen.device, source, time)
+
+
+def _values(seen: SeenMessages) -> Iterator[tuple[str, Value, str]]:
+    yield "count", seen.count, "count"
+    if seen.first.time_s is not None:
+        yield "first_s", seen.first.time_s, "s"
+    if seen.last.time_s is not None:
+        yield "last_s", seen.last.time_s, "s"
+    yield "line", "".join(c if c.isprintable() else " " for c in seen.first.text[:TEXT_CAP]), ""
+
+
+PROBE = KernelLogProbe()
