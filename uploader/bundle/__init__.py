@@ -1,0 +1,1 @@
+"""The bundle: its format, how it is sealed and how it is verified."""

@@ -1,0 +1,181 @@
+"""Ed25519 keys: the public part as it travels, and the private part in a file that is its owner's alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
+
+from agent.model import Text
+from uploader import durable
+from uploader.strict_json import Malformed, exactly, field
+
+_KEY = "key.pem"
+_SEQUENCE = "sequence"
+_MAX_FILE = 4096  # bytes; the key has 119
+
+_ED25519 = "ed25519"
+_RAW_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+class KeyUnusable(Exception):
+    """The key cannot be used, or not safely. ``reason`` is for the person."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class SigningKey(Protocol):
+    """Whatever can sign: a key in a file, or one in a TPM."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The part that may be told."""
+
+    @property
+    def signer(self) -> Signer:
+        """securesystemslib's signer for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key: 32 bytes as 64 lower-case hexadecimal digits, the way securesystemslib writes it."""
+
+    raw_hex: str
+
+    def __post_init__(self) -> None:
+        if not _RAW_HEX.fullmatch(self.raw_hex):
+            raise Malformed("an Ed25519 public key is 64 lower-case hexadecimal digits")
+
+    @property
+    def keyid(self) -> str:
+        """SHA-256 (hexadecimal) over the canonical JSON of the key; securesystemslib's default."""
+        return str(self.sslib.keyid)
+
+    @property
+    def sslib(self) -> SSlibKey:
+        """The key as securesystemslib wants it."""
+        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.raw_hex)))
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"keyid", "keytype", "scheme", "keyval": {"public"}}``."""
+        return {"keyid": self.keyid, "keytype": _ED25519, "scheme": _ED25519, "keyval": {"public": self.raw_hex}}
+
+    @classmethod
+    def from_json(cls, data: Any) -> PublicKey:
+        """Inverse of :meth:`to_json`; raises :class:`Malformed`, also when the key id is not that of the key."""
+        exactly(data, ("keyid", "keytype", "scheme", "keyval"))
+        exactly(data["keyval"], ("public",))
+        if data["keytype"] != _ED25519 or data["scheme"] != _ED25519:
+            raise Malformed("only Ed25519 keys are known")
+        key = cls(field(data["keyval"], "public", str))
+        if data["keyid"] != key.keyid:
+            raise Malformed("the key id is not that of the key")
+        return key
+
+
+class DeviceKey:
+    """The key of this device (or of a receiver), in a directory that belongs to its user alone.
+
+    Beside it the number of bundles that were sealed with it is kept.
+    """
+
+    protection = "file"
+
+    def __init__(self, directory: Path, private: Ed25519PrivateKey) -> None:
+        self._directory = directory
+        self._signer = CryptoSigner(private)
+
+    @property
+    def public(self) -> PublicKey:
+        """The part that may be told."""
+        return PublicKey(str(self._signer.public_key.keyval["public"]))
+
+    @property
+    def signer(self) -> Signer:
+        """securesystemslib's signer for it."""
+        return self._signer
+
+    @classmethod
+    def load_or_create(cls, directory: Path) -> DeviceKey:
+        """The key in ``directory``; made on first use, and then on disk before this returns.
+
+        A file that is damaged, a link, somebody else's or open to others raises :class:`KeyUnusable` and is left as it
+        is: a new key would be a stranger to the receiver.
+        """
+        with _own(directory):
+            try:
+                pem = _read_private(directory / _KEY)
+            except FileNotFoundError:
+                pem = CryptoSigner.generate_ed25519().private_bytes
+                durable.replace(directory / _KEY, pem)
+        return cls(directory, _parse(directory / _KEY, pem))
+
+    def next_sequence(self) -> int:
+        """Count one more bundle, durably; gives its number, from 1. Raises :class:`KeyUnusable`."""
+        with _own(self._directory):
+            path = self._directory / _SEQUENCE
+            try:
+                text = _read_private(path)
+            except FileNotFoundError:
+                text = b"0"
+            if not re.fullmatch(rb"[0-9]{1,15}", text):
+                raise KeyUnusable(Text("{path} is damaged", {"path": str(path)}))
+            sequence = int(text) + 1
+            durable.replace(path, b"%d" % sequence)
+            return sequence
+
+
+@contextmanager
+def _own(directory: Path) -> Iterator[None]:
+    """Hold the directory against other processes, after it was found (or made) to be ours alone."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with durable.locked(directory) as descriptor:
+            status = os.fstat(descriptor)
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise _exposed(directory)
+            yield
+    except OSError as error:
+        raise KeyUnusable(Text("{path}: {error}", {"path": str(directory), "error": error.strerror or ""})) from error
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        # Not blocking, so that a named pipe is refused instead of waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _exposed(path) from error
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            raise _exposed(path)
+        return file.read(_MAX_FILE)
+
+
+def _parse(path: Path, pem: bytes) -> Ed25519PrivateKey:
+    try:
+        private = load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyUnusable(Text("{path} is damaged", {"path": str(path)})) from error
+    if not isinstance(private, Ed25519PrivateKey):
+        raise KeyUnusable(Text("{path} is damaged", {"path": str(path)}))
+    return private
+
+
+def _exposed(path: Path) -> KeyUnusable:
+    return KeyUnusable(Text("{path} must belong to you, and nobody else may have access to it", {"path": str(path)}))
