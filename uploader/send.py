@@ -1,0 +1,159 @@
+"""Send a bundle from the outbox, over whatever network there is, until the receiver's receipt is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from agent.model import Text
+from uploader.bundle.format import FILE_SUFFIX
+from uploader.dsse import EnvelopeRejected
+from uploader.http import Nonsense, ReceiverError, Refused, nonsense
+from uploader.outbox import Entry, Outbox, OutboxError
+from uploader.receipt import Receipt
+from uploader.receiver import Receiver, ReceiverInfo, told
+from uploader.tus import Upload
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that the receiver has and the bytes of the bundle."""
+
+_MAX_CHUNK = 4 << 20
+_MIN_CHUNK = 64 << 10
+"""Bytes. A chunk that does not arrive whole is lost, so it is halved whenever the connection breaks. Ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often in a row, without a byte of progress, and after what pauses (seconds) it is tried again.
+
+    The pause is drawn evenly from 0 to twice the last limit ("full jitter", AWS Architecture Blog, 2015), so that many
+    devices do not come back at once after an outage. Ours: about 15 s of patience in all.
+    """
+
+    limit: int = 5
+    first_s: float = 1.0
+    most_s: float = 15.0
+
+    def pause_s(self, failures: int) -> float:
+        """Seconds to wait after so many failures."""
+        return random.SystemRandom().uniform(0, min(self.most_s, self.first_s * 2**failures))
+
+
+_PATIENCE = Retries()
+
+
+def send(
+    outbox: Outbox,
+    entry: Entry,
+    receiver: Receiver,
+    progress: Progress | None = None,
+    *,
+    retries: Retries = _PATIENCE,
+) -> Receipt:
+    """Upload the bundle of ``entry`` (from where an earlier attempt ended), and store the receipt.
+
+    Raises :class:`~uploader.http.ReceiverError` or :class:`~uploader.outbox.OutboxError`; the bundle is then still in
+    the outbox, with the reason. A receiver that cannot be reached at all is not tried again: that is the person's to
+    decide. A broken transfer is.
+    """
+    sending = _Sending(outbox, entry, receiver, progress)
+    try:
+        return sending.run(retries)
+    except Refused as error:
+        refusal = told(error, entry.rma, entry.serial)
+        final = error.name == "bundle-rejected"
+        (outbox.refused if final else outbox.failed)(sending.entry, refusal.reason)
+        raise refusal from error
+    except EnvelopeRejected as error:
+        outbox.failed(sending.entry, error.reason)
+        raise ReceiverError(error.reason, error.detail) from error
+    except (ReceiverError, OutboxError) as error:
+        outbox.failed(sending.entry, error.reason)
+        raise
+
+
+class _Sending:
+    """One call of :func:`send`; ``entry`` is as it now stands in the outbox."""
+
+    def __init__(self, outbox: Outbox, entry: Entry, receiver: Receiver, progress: Progress | None) -> None:
+        self.entry = entry
+        self._outbox = outbox
+        self._receiver = receiver
+        self._progress = progress
+        self._chunk = _MAX_CHUNK
+        self._sent = 0
+
+    def run(self, retries: Retries) -> Receipt:
+        info = self._receiver.info()
+        try:
+            with self._outbox.bundle(self.entry).open("rb") as file:
+                self._check(file)
+                envelope = self._persist(info, file, retries)
+        except OSError as error:
+            raise OutboxError(Text("could not be read: {error}", {"error": error.strerror or str(error)})) from error
+        self.entry, receipt = self._outbox.delivered(self.entry, envelope, info.key)
+        return receipt
+
+    def _check(self, file: BinaryIO) -> None:
+        digest = hashlib.sha256()
+        while block := file.read(_MAX_CHUNK):
+            digest.update(block)
+        if digest.hexdigest() != self.entry.sha256:
+            raise OutboxError(Text("the bundle is damaged, or was changed after it was sealed"))
+
+    def _persist(self, info: ReceiverInfo, file: BinaryIO, retries: Retries) -> bytes:
+        """Transfer and fetch the receipt, in as many attempts as it takes."""
+        failures = 0
+        while True:
+            before = self._sent
+            try:
+                return self._attempt(info, file)
+            except ReceiverError as error:
+                failures = 0 if self._sent > before else failures + 1
+                if not error.passing or failures > retries.limit:
+                    raise
+            self._chunk = max(_MIN_CHUNK, self._chunk // 2)
+            time.sleep(retries.pause_s(failures))
+
+    def _attempt(self, info: ReceiverInfo, file: BinaryIO) -> bytes:
+        size = file.seek(0, 2)
+        upload, offset = self._resume(size) or self._create(info, size)
+        self._report(offset, size)
+        while offset < size:
+            file.seek(offset)
+            offset = upload.append(offset, file.read(self._chunk))
+            self._report(offset, size)
+        return self._receiver.receipt(upload.url)
+
+    def _resume(self, size: int) -> tuple[Upload, int] | None:
+        if self.entry.upload_url is None:
+            return None
+        try:
+            upload = Upload(self._receiver.http, self.entry.upload_url)
+        except Nonsense:  # begun with another server
+            return None
+        offset = upload.offset(size)
+        return None if offset is None else (upload, offset)
+
+    def _create(self, info: ReceiverInfo, size: int) -> tuple[Upload, int]:
+        metadata = {
+            "rma": self.entry.rma,
+            "serial": self.entry.serial,
+            "sha256": self.entry.sha256,
+            "filename": f"{self.entry.bundle_id}{FILE_SUFFIX}",
+        }
+        upload = Upload.create(self._receiver.http, info.uploads, size, metadata)
+        self.entry = self._outbox.started(self.entry, upload.url)
+        offset = upload.offset(size)
+        if offset is None:
+            raise nonsense(self._receiver.base_url, "the upload just made is not there")
+        return upload, offset
+
+    def _report(self, offset: int, size: int) -> None:
+        self._sent = max(self._sent, offset)
+        if self._progress is not None:
+            self._progress(offset, size)
