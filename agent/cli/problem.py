@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from agent.model import Text
 
 USAGE = 2
@@ -16,3 +19,24 @@ class Problem(Exception):
         super().__init__(str(text))
         self.text = text
         self.status = status
+
+
+@contextmanager
+def explained(status: int = INCOMPLETE) -> Iterator[None]:
+    """Turn what journal and uploader raise (each with its reason for the person) into a :class:`Problem`."""
+    from agent.journal import JournalDamaged, JournalError
+    from uploader.bundle.seal import SealFailed
+    from uploader.bundle.verify import BundleRejected
+    from uploader.http import BadAddress, ReceiverError
+    from uploader.keys import KeyUnusable
+    from uploader.outbox import OutboxError
+    from uploader.receiver import UnknownCase
+
+    try:
+        yield
+    except (BadAddress, UnknownCase) as e:
+        raise Problem(e.reason, USAGE) from e
+    except (JournalError, SealFailed, BundleRejected, ReceiverError, KeyUnusable, OutboxError) as e:
+        raise Problem(e.reason, status) from e
+    except JournalDamaged as e:
+        raise Problem(Text("the journal is damaged: {error}", {"error": str(e)}), status) from e

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Self, TextIO
 
 from agent.model import Outcome, Text
 from agent.runner.step import Step, StepResult
@@ -35,6 +35,12 @@ class Lines:
     def tick(self) -> None:
         """Nothing."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to take away."""
+
 
 class Bar:
     """A bar that says what is still being looked at. ``total`` is the number of steps of the whole run."""
@@ -55,7 +61,6 @@ class Bar:
         )
         self._task = self._progress.add_task("", total=total)
         self._open: list[str] = []
-        self._progress.start()
 
     def started(self, steps: Sequence[Step]) -> None:
         """Show what begins."""
@@ -75,7 +80,11 @@ class Bar:
         """Keep the clock going."""
         self._progress.refresh()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
         """Take the bar away."""
         self._progress.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -19,6 +20,9 @@ from agent.runner.step import StepResult
 from agent.texts import render
 from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, VERDICTS, step_word
 from agent.tools import PROGRAMS
+
+if TYPE_CHECKING:
+    from uploader.outbox import Entry
 
 _VERDICT_STYLE = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red", RunVerdict.INCOMPLETE: "yellow"}
 _SEVERITY_STYLE = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
@@ -107,6 +111,42 @@ def print_doctor(installed: Mapping[str, str | None], results: Sequence[StepResu
     _print_gaps(paper, [(result.step, gap) for result in results for gap in result.gaps])
 
 
+def print_bundle(about: Mapping[str, Any], view: RunView, language: str) -> None:
+    """What a bundle says of itself, then its run."""
+    paper = Paper(language)
+    paper.heading(Text("Bundle"))
+    rows = [(key, _cell(value)) for key, value in about.items() if key != "entries"]
+    paper.table(
+        [Text("What"), Text("Value")], [(key, _cell(value)) for key, value in about.items() if key != "entries"]
+    )
+    paper.heading(Text("Raw evidence in it"))
+    for name in about["entries"]:
+        paper.console.print(Styled("  " + clean(name)))
+    print_run(view, language)
+
+
+def print_outbox(entries: Sequence[Entry], language: str) -> None:
+    """What was sent, and what still waits."""
+    paper = Paper(language)
+    if not entries:
+        paper.console.print(paper.say(Text("The outbox is empty.")))
+        return
+    words = {"waiting": Text("waiting"), "refused": Text("refused by the receiver"), "delivered": Text("delivered")}
+    rows = [
+        (
+            entry.rma,
+            paper.say(words[entry.state.value]),
+            entry.server,
+            paper.say(entry.last_error) if entry.last_error else "",
+            entry.bundle_id,
+        )
+        for entry in entries
+    ]
+    paper.table([Text("RMA"), Text("State"), Text("Receiver"), Text("Last trouble"), Text("Bundle")], rows)
+    if any(entry.state.value == "waiting" for entry in entries):
+        paper.console.print(paper.say(Text("Send what waits with: aiodiag upload")))
+
+
 def _print_verdict(paper: Paper, view: RunView) -> None:
     unit = view.unit
     serial = unit.get("serial") or paper.say(Text("not known"))
@@ -165,6 +205,10 @@ def _print_gaps(paper: Paper, gaps: Sequence[tuple[str, Gap]]) -> None:
 def _outcome(paper: Paper, outcome: Outcome | None) -> Styled:
     known = outcome or Outcome.INTERRUPTED
     return Styled(paper.say(OUTCOMES[known]), style=_OUTCOME_STYLE.get(known, "yellow"))
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 def _value(reading: Reading) -> str:

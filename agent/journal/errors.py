@@ -18,7 +18,7 @@ class JournalError(Exception):
         self.reason = reason
 
 
-class JournalDamaged(JournalError):  # noqa: N818 -- says what the journal is; the interface names it so
+class JournalDamaged(JournalError):
     """A journal holds something that its writer never wrote. ``line`` counts from 1; all before it is whole."""
 
     def __init__(self, line: int, what: str) -> None:

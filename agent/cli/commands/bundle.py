@@ -1,0 +1,128 @@
+"""``aiodiag bundle``: seal a run, look into a bundle, check one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.commands import Subparsers
+from agent.cli.problem import Problem, explained
+from agent.cli.settings import server_address, state_directory
+from agent.model import Text
+from agent.model.check_digit import is_rma_number
+from agent.texts import render
+
+if TYPE_CHECKING:
+    from uploader.bundle.verify import VerifiedBundle
+
+
+def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    text = _("seal a run, look into a bundle, check one")
+    bundle = subparsers.add_parser("bundle", parents=[], help=text, description=text)
+    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = _("seal a run into a bundle")
+    seal = actions.add_parser("seal", parents=[common], help=text, description=text)
+    seal.add_argument("run_id", nargs="?", metavar="RUN", help=_("the run (default: the newest)"))
+    seal.add_argument("--rma", metavar="NUMBER", help=_("the RMA number of the case"))
+    seal.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
+    seal.set_defaults(run=run_seal)
+    text = _("show what a bundle says")
+    show = actions.add_parser("show", parents=[common], help=text, description=text)
+    show.add_argument("file", type=Path, metavar="FILE")
+    show.set_defaults(run=run_show)
+    text = _("check that a bundle is whole and signed")
+    verify = actions.add_parser("verify", parents=[common], help=text, description=text)
+    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.set_defaults(run=run_verify)
+
+
+def run_seal(args: argparse.Namespace) -> int:
+    """Exit status 0, and the path of the bundle. With RMA and server it goes into the outbox, not yet sent."""
+    from agent.journal import RunStore, read
+    from agent.model.run_view import RunView
+    from uploader.submission import Desk
+
+    state = state_directory()
+    store, desk = RunStore(state), Desk(state)
+    run_id = args.run_id or store.latest()
+    if run_id is None:
+        raise Problem(Text("there is no run yet; start one with: aiodiag selfcheck"))
+    try:
+        directory = store.path(run_id)
+    except KeyError as e:
+        raise Problem(Text("there is no run {run}", {"run": run_id})) from e
+    if args.rma is not None and not is_rma_number(args.rma):
+        raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
+    address = server_address(args.server)
+    with explained():
+        view = RunView.from_records(read(directory / "journal.jsonl"))
+        sealed = desk.seal(directory, run_id, view, rma=args.rma, nonce=None)
+        if args.rma and address:
+            desk.put(sealed.path, rma=args.rma, server=address)
+    if args.json:
+        document = {"schema": 1, "bundle": str(sealed.path), "bundle_id": sealed.bundle_id, "sha256": sealed.sha256}
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        print(sealed.path)
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """What the run in a bundle found; exit status 0, 2 when the bundle is not to be believed."""
+    from agent.model.run_view import RunView
+    from agent.runner.summary import summary
+
+    with explained(status=2), _open(args.file) as bundle:
+        view = RunView.from_records(bundle.journal())
+        document = summary(
+            view, run_id=bundle.statement.run.run_id, language=args.lang, duration_s=0.0, bundle=str(args.file)
+        )
+        about = _about(bundle)
+    if args.json:
+        print(json.dumps({**document, **about}, ensure_ascii=False, indent=2))
+    else:
+        from agent.cli.tables import print_bundle
+
+        print_bundle(about, view, args.lang)
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Exit status 0 when every byte is what the key signed, else 2."""
+    with explained(status=2), _open(args.file) as bundle:
+        about = _about(bundle)
+    if args.json:
+        print(json.dumps({"schema": 1, "bundle": str(args.file), **about}, ensure_ascii=False, indent=2))
+    else:
+        line = Text("whole, and signed by key {keyid}", {"keyid": about["keyid"]})
+        print(f"{args.file}: {render(line, args.lang)}")
+    return 0
+
+
+def _open(path: Path) -> VerifiedBundle:
+    from uploader.bundle.verify import open_bundle
+
+    if not path.is_file():
+        raise Problem(Text("there is no file {path}", {"path": str(path)}))
+    return open_bundle(path)
+
+
+def _about(bundle: VerifiedBundle) -> dict[str, Any]:
+    run = bundle.statement.run
+    return {
+        "bundle_id": run.bundle_id,
+        "sha256": bundle.sha256,
+        "size": bundle.size,
+        "rma": run.rma,
+        "serial": run.serial,
+        "nonce": run.nonce,
+        "sequence": run.sequence,
+        "keyid": bundle.key.keyid,
+        "key_protection": run.key_protection,
+        "sealed": run.clocks.wall,
+        "entries": list(bundle.names),
+    }

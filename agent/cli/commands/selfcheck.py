@@ -1,0 +1,182 @@
+"""``aiodiag selfcheck``: check this unit, seal what was found, and attach it to the RMA case."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from gettext import gettext as _
+from typing import TYPE_CHECKING
+
+from agent.cli.commands import Subparsers
+from agent.cli.problem import Problem, explained
+from agent.cli.settings import server_address, state_directory
+from agent.model import Text
+from agent.model.check_digit import is_rma_number
+from agent.model.verdict import exit_status
+from agent.texts import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.journal import Journal
+    from agent.model.run_view import RunView
+    from agent.plans import Plan, Symptom
+    from agent.runner.run import Request
+    from uploader.submission import Desk
+
+
+def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    text = _("check this unit; with an RMA number, send the result to its case")
+    parser = subparsers.add_parser("selfcheck", parents=[common], help=text, description=text)
+    parser.add_argument("--symptom", metavar="SYMPTOM", help=_("what is wrong, for example restarts or no-picture"))
+    parser.add_argument("--plan", metavar="PLAN", default="quick", help=_("how thorough (default: quick)"))
+    parser.add_argument("--rma", metavar="NUMBER", help=_("the RMA number of the case"))
+    parser.add_argument("--serial", metavar="SERIAL", help=_("the serial number on the label, where the unit has none"))
+    parser.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, seal, send. Exit status 0 nothing wrong found, 1 a fault was found, 3 could not be judged; a bundle that
+    could not be sent stays in the outbox and does not change it.
+    """
+    from agent.journal import RunStore
+    from agent.runner.recovery import close_interrupted
+    from agent.runner.summary import summary
+    from uploader.submission import Desk
+
+    began = time.monotonic()
+    request = _request(args)
+    state = state_directory()
+    desk, store = Desk(state), RunStore(state)
+    for closed in close_interrupted(store):
+        values = {"path": str(store.path(closed.run_id))}
+        _note(args, Text("an earlier check did not come to its end; what it found is kept in {path}", values))
+    nonce = _announce(args, desk, request) if request.rma else None
+    with explained():
+        run_id, journal = store.new()
+        with journal:
+            view = _walk(request, journal)
+        sealed = desk.seal(store.path(run_id), run_id, view, rma=request.rma, nonce=nonce)
+    document = summary(
+        view, run_id=run_id, language=args.lang, duration_s=time.monotonic() - began, bundle=str(sealed.path)
+    )
+    if not args.json:
+        from agent.cli.tables import print_run
+
+        print_run(view, args.lang)
+        print(render(Text("Sealed as {path}", {"path": str(sealed.path)}), args.lang))
+    if request.rma:
+        _deliver(args, desk, sealed.path, request.rma)
+    if args.json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    return exit_status(view.verdict)
+
+
+def _request(args: argparse.Namespace) -> Request:
+    """What is asked for; every word of it is checked before anything is started."""
+    from agent.probes._host import Host
+    from agent.runner.identity import identify
+    from agent.runner.run import Request
+
+    plan, symptom = _plan(args.plan), _symptom(args.symptom)
+    if args.rma is not None:
+        if not is_rma_number(args.rma):
+            raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
+        if server_address(args.server) is None:
+            raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
+    unit = identify(Host(), _serial(args.serial) if args.serial is not None else None)
+    if not unit.get("serial") and not args.json and sys.stdin.isatty() and sys.stderr.isatty():
+        unit = _ask(unit, args.lang)
+    if args.rma is not None and not unit.get("serial"):
+        raise Problem(Text("this unit does not tell its serial number; give the one on its label with --serial"))
+    return Request(plan, symptom, args.rma, args.lang, args.command_line, unit)
+
+
+def _plan(name: str) -> Plan:
+    from agent.plans import plan, plans
+
+    if name not in plans():
+        raise Problem(Text("unknown plan {plan}; there are: {known}", {"plan": name, "known": ", ".join(plans())}))
+    return plan(name)
+
+
+def _symptom(name: str | None) -> Symptom | None:
+    from agent.plans import symptom, symptoms
+
+    if name is None:
+        return None
+    if name not in symptoms():
+        known = ", ".join(symptoms())
+        raise Problem(Text("unknown symptom {symptom}; there are: {known}", {"symptom": name, "known": known}))
+    return symptom(name)
+
+
+def _serial(typed: str) -> str:
+    from agent.probes._identity import usable_serial
+
+    serial = usable_serial(typed)
+    if serial is None:
+        raise Problem(Text("{serial} is no serial number", {"serial": typed[:64]}))
+    return serial
+
+
+def _ask(unit: dict[str, str], language: str) -> dict[str, str]:
+    """Ask the person, who can type or scan the label; nothing typed is no serial number."""
+    from agent.probes._identity import usable_serial
+    from agent.runner.identity import with_serial
+
+    question = Text("Type or scan the serial number on the label (or press Enter to go on without): ")
+    print(render(question, language), end="", file=sys.stderr, flush=True)
+    while typed := sys.stdin.readline().strip():
+        serial = usable_serial(typed)
+        if serial:
+            return with_serial(unit, serial)
+        again = Text("{serial} is no serial number", {"serial": typed[:64]})
+        print(f"{render(again, language)}\n{render(question, language)}", end="", file=sys.stderr, flush=True)
+    return unit
+
+
+def _announce(args: argparse.Namespace, desk: Desk, request: Request) -> str | None:
+    """The nonce of the case; ``None`` when the receiver cannot give one now, which keeps nobody from checking."""
+    from uploader.http import BadAddress, ReceiverError
+    from uploader.receiver import UnknownCase
+
+    address = server_address(args.server)
+    assert address is not None
+    assert request.rma is not None
+    with explained():
+        try:
+            return desk.announce(address, request.rma, request.unit["serial"])
+        except (BadAddress, UnknownCase):
+            raise
+        except ReceiverError as e:
+            _note(args, e.reason)
+            return None
+
+
+def _walk(request: Request, journal: Journal) -> RunView:
+    from agent.cli.progress import progress
+    from agent.probes import areas
+    from agent.probes._host import Host
+    from agent.runner.run import run as run_plan
+
+    with progress(request.language, len(request.plan.areas or areas()) + 1) as shown:
+        return run_plan(request, journal, Host(), [shown])
+
+
+def _deliver(args: argparse.Namespace, desk: Desk, bundle: Path, rma: str) -> None:
+    from agent.cli.sending import deliver
+
+    address = server_address(args.server)
+    assert address is not None
+    with explained():
+        entry = desk.put(bundle, rma=rma, server=address)
+    deliver(desk, entry, args.lang)
+
+
+def _note(args: argparse.Namespace, text: Text) -> None:
+    print(f"aiodiag: {render(text, args.lang)}", file=sys.stderr)

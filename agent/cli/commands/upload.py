@@ -1,0 +1,61 @@
+"""``aiodiag upload``: send what waits in the outbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.cli.commands import Subparsers
+from agent.cli.problem import INCOMPLETE, Problem, explained
+from agent.cli.settings import server_address, state_directory
+from agent.model import Text
+
+if TYPE_CHECKING:
+    from uploader.outbox import Entry
+    from uploader.submission import Desk
+
+
+def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    text = _("send what waits in the outbox, or the given bundles")
+    parser = subparsers.add_parser("upload", parents=[common], help=text, description=text)
+    parser.add_argument("bundles", nargs="*", type=Path, metavar="BUNDLE", help=_("a sealed bundle (default: all)"))
+    parser.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 when everything that was to be sent is delivered, 3 when something is left."""
+    from agent.cli.sending import deliver
+    from uploader.outbox import State
+    from uploader.submission import Desk
+
+    desk = Desk(state_directory())
+    with explained():
+        if args.bundles:
+            entries = [_put(desk, bundle, args.server) for bundle in args.bundles]
+        else:
+            entries = [entry for entry in desk.outbox.entries() if entry.state is State.WAITING]
+        sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang) for entry in entries]
+        if args.json:
+            after = [desk.outbox.get(entry.sha256).to_json() for entry in entries]
+            print(json.dumps({"schema": 1, "entries": after}, ensure_ascii=False, indent=2))
+    return 0 if all(sent) else INCOMPLETE
+
+
+def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
+    from uploader.bundle.verify import open_bundle
+
+    if not bundle.is_file():
+        raise Problem(Text("there is no file {path}", {"path": str(bundle)}))
+    with explained(status=2), open_bundle(bundle) as opened:
+        rma = opened.statement.run.rma
+    if rma is None:
+        raise Problem(Text("{path} was sealed for no RMA; seal it again with --rma", {"path": str(bundle)}))
+    address = server_address(server)
+    if address is None:
+        raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
+    return desk.put(bundle, rma=rma, server=address)

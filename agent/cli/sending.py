@@ -1,0 +1,34 @@
+"""Send a bundle from the outbox, and tell the person how it went."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from agent.model import Text
+from agent.texts import render
+
+if TYPE_CHECKING:
+    from uploader.outbox import Entry
+    from uploader.submission import Desk
+
+
+def deliver(desk: Desk, entry: Entry, language: str) -> bool:
+    """Send one entry; whether the receiver's receipt is there. What goes wrong is said on standard error, with how to
+    send it later; the bundle stays in the outbox.
+    """
+    from uploader.bundle.seal import SealFailed
+    from uploader.http import ReceiverError
+    from uploader.keys import KeyUnusable
+    from uploader.outbox import OutboxError
+
+    try:
+        receipt = desk.send(entry)
+    except (ReceiverError, OutboxError, SealFailed, KeyUnusable) as e:
+        values = {"reason": render(e.reason, language), "rma": entry.rma}
+        kept = Text("not sent: {reason}. It is kept in the outbox; send it later with: aiodiag upload", values)
+        print(f"aiodiag: {render(kept, language)}", file=sys.stderr)
+        return False
+    values = {"rma": receipt.rma, "time": receipt.received_at}
+    print(render(Text("Attached to {rma}; the receiver's receipt is dated {time}", values), language), file=sys.stderr)
+    return True

@@ -1,0 +1,82 @@
+"""From a run to its case: announce the device, seal, put into the outbox, send. What the faces call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.model.run_view import RunView
+from uploader.bundle.format import Version
+from uploader.bundle.seal import Binding, Sealed, seal
+from uploader.http import ReceiverError
+from uploader.keys import DeviceKey
+from uploader.outbox import Entry, Outbox
+from uploader.receipt import Receipt
+from uploader.receiver import Receiver
+from uploader.send import Progress, send
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the receiver said when the device announced itself; ``nonce`` goes into the next bundle."""
+
+    nonce: str | None
+    problem: ReceiverError | None = None
+
+
+class Desk:
+    """The device's key, sealed bundles and outbox, below one state directory.
+
+    Its methods raise :class:`~uploader.keys.KeyUnusable`, :class:`~uploader.bundle.seal.SealFailed`,
+    :class:`~uploader.outbox.OutboxError` and :class:`~uploader.http.ReceiverError`.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self.bundles = state / "bundles"
+        self.outbox = Outbox(state / "outbox")
+
+    def key(self) -> DeviceKey:
+        """The device's key; made on first use."""
+        return DeviceKey.load_or_create(self._state / "key")
+
+    def receiver(self, address: str) -> Receiver:
+        """The receiver at ``address``."""
+        return Receiver(address, self._state)
+
+    def announce(self, address: str, rma: str, serial: str) -> str:
+        """Enrol this device for a case; gives the nonce that binds the next bundle to it."""
+        receiver = self.receiver(address)
+        receiver.info()
+        return receiver.enrol(rma, serial, self.key())
+
+    def seal(self, run_directory: Path, run_id: str, view: RunView, *, rma: str | None, nonce: str | None) -> Sealed:
+        """Seal a run for ``rma`` (``None``: for nobody yet)."""
+        binding = Binding(
+            rma=rma,
+            serial=view.unit.get("serial", ""),
+            serial_source=view.unit.get("serial_source", ""),
+            model=view.unit.get("model", ""),
+            nonce=nonce,
+            run_id=run_id,
+            boot_id=_text(view.metadata, "boot_id"),
+            tool=Version("aiodiag", view.version),
+            plan=Version(_text(view.parameters, "plan"), _text(view.metadata, "plan_version")),
+            verdict=view.verdict,
+        )
+        return seal(run_directory, self.bundles, self.key(), binding)
+
+    def put(self, bundle: Path, *, rma: str, server: str) -> Entry:
+        """Put a bundle into the outbox; once, however often it is put there."""
+        return self.outbox.add(bundle, rma=rma, server=server)
+
+    def send(self, entry: Entry, progress: Progress = lambda sent, total: None) -> Receipt:
+        """Send one entry. The device announces itself first: it may have been sealed where there was no network."""
+        self.announce(entry.server, entry.rma, entry.serial)
+        return send(self.outbox, entry, self.receiver(entry.server), progress)
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    return str(values.get(key) or "")
