@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from agent.model import Component, Gap, Text
 from agent.texts import render
-from agent.texts.words import COMPONENTS, step_word
+from agent.texts.words import COMPONENTS, source_word, step_word
 
 _FIELDS = (
     ("serial", Text("Serial number")),
@@ -53,7 +53,7 @@ def _known(unit: Mapping[str, str], key: str, language: str) -> str:
     if not value:
         return render(Text("not known"), language)
     source = unit.get(f"{key}_source", "")
-    return f"{value}  ({source})" if source else value
+    return f"{value}  ({source_word(source, language)})" if source else value
 
 
 def _maker_and_model(part: Component) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from agent.model import Component, Gap, Outcome, Reading, RunVerdict, Severity, 
 from agent.model.run_view import FoundFinding, RunView
 from agent.runner.step import StepResult
 from agent.texts import render
-from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, VERDICTS, step_word
+from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, VERDICTS, source_word, step_word
 from agent.tools import PROGRAMS
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Paper:
     """A console, and the language in which to write on it."""
 
     def __init__(self, language: str) -> None:
-        self.console = Console(highlight=False, emoji=False)
+        # A file or a pipe has no width of its own; rich's 80 columns would fold paths and serial numbers.
+        self.console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
         self.language = language
 
     def say(self, text: Text) -> str:
@@ -116,9 +118,7 @@ def print_bundle(about: Mapping[str, Any], view: RunView, language: str) -> None
     paper = Paper(language)
     paper.heading(Text("Bundle"))
     rows = [(key, _cell(value)) for key, value in about.items() if key != "entries"]
-    paper.table(
-        [Text("What"), Text("Value")], [(key, _cell(value)) for key, value in about.items() if key != "entries"]
-    )
+    paper.table([Text("What"), Text("Value")], rows)
     paper.heading(Text("Raw evidence in it"))
     for name in about["entries"]:
         paper.console.print(Styled("  " + clean(name)))
@@ -154,7 +154,7 @@ def _print_verdict(paper: Paper, view: RunView) -> None:
     maker = f"{unit.get('manufacturer', '')} {unit.get('model', '')}".strip()
     if maker:
         lines.append(Styled(clean(maker)))
-    source = f"  ({unit['serial_source']})" if unit.get("serial_source") else ""
+    source = f"  ({source_word(unit['serial_source'], paper.language)})" if unit.get("serial_source") else ""
     lines.append(Styled(f"{paper.say(Text('Serial number'))}: {clean(serial + source)}"))
     if view.parameters.get("rma"):
         lines.append(Styled(f"RMA: {clean(str(view.parameters['rma']))}"))

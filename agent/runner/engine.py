@@ -82,7 +82,7 @@ class Engine:
         return [self.results[step.id] for step in steps]
 
     def _begin(self, step: Step) -> None:
-        self.results[step.id] = result = StepResult(step.id)
+        self.results[step.id] = result = StepResult(step.id, step.silence)
         began = time.monotonic()
         self._watch(_Running(step, Worker(step.work), result, began, began + step.timeout_s))
 

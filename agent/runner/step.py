@@ -23,6 +23,8 @@ class Step:
     work: Work
     timeout_s: float
     salvage: Salvage | None = None
+    silence: Outcome = Outcome.UNSUPPORTED
+    """What it means when the step ends well and gives nothing: a probe saw nothing, rules found nothing wrong."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class StepResult:
     """All that a step gave. ``outcome`` and ``duration_s`` (seconds) are final once the step has ended."""
 
     step: str
+    silence: Outcome = Outcome.UNSUPPORTED
     readings: list[Reading] = field(default_factory=list)
     components: list[Component] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -54,7 +57,7 @@ class StepResult:
         """Set outcome and reason from what came, where nobody has set them yet.
 
         Trouble in the step itself is an ``error`` whatever else it gave. After that the worst essential gap decides:
-        what the area needs was not seen. Nothing at all seen is ``unsupported``.
+        what the area needs was not seen. Nothing at all seen is ``silence``.
         """
         if self.outcome is not None:
             return
@@ -69,7 +72,8 @@ class StepResult:
         if self.readings or self.components:
             self.outcome = Outcome.PASS
         else:
-            self.outcome, self.reason = Outcome.UNSUPPORTED, Text("no such hardware")
+            self.outcome = self.silence
+            self.reason = Text("no such hardware") if self.silence is Outcome.UNSUPPORTED else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.model import ComponentKind, Outcome, RunVerdict, Severity, Text
+from agent.texts import render
 
 OUTCOMES = {
     Outcome.PASS: Text("looked at"),
@@ -72,3 +73,8 @@ def step_word(step: str) -> Text:
         return Text("judgement")
     area = step.removeprefix("probe.")
     return AREAS.get(area, Text("{area}", {"area": area}))
+
+
+def source_word(source: str, language: str) -> str:
+    """Where an identity is from: a person, else the path or program as it is."""
+    return render(Text("given by a person"), language) if source == "person" else source
