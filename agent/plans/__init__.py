@@ -11,13 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan: the areas that it probes (all, when ``areas`` is empty) and those without which it cannot judge."""
+    """A plan: the areas that it probes (all, when ``areas`` is empty), those without which it cannot judge, and the
+    hardware tests that follow, one after the other, with their durations in seconds.
+    """
 
     name: str
     version: str
     title: Mapping[str, str]
     areas: tuple[str, ...]
     needed: tuple[str, ...]
+    tests: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,12 @@ def plan(name: str) -> Plan:
     """The plan ``name``; raises ``KeyError`` when there is none."""
     table = _table("", name)
     return Plan(
-        name, str(table["version"]), table["title"], tuple(table.get("areas", ())), tuple(table.get("needed", ()))
+        name=name,
+        version=str(table["version"]),
+        title=table["title"],
+        areas=tuple(table.get("areas", ())),
+        needed=tuple(table["needed"]),
+        tests={test: float(seconds) for test, seconds in table.get("tests", {}).items()},
     )
 
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.model import Evidence, Outcome, Text
-from agent.runner.step import Step, StepResult, Trouble
+from agent.runner.step import Guard, Step, StepResult, Trouble
 from agent.runner.worker import Item, Send, Worker
 
 GRACE_S = 1.0
 """Seconds that a killed worker gets to be gone before it is left behind (it is stuck in the kernel); ours."""
 SALVAGE_S = 10.0
 """Seconds for making sense of what an ended step had gathered; ours."""
+GUARD_S = 1.0
+"""Seconds between two looks of a step's guard: a processor at full load without cooling gains a few degrees; ours."""
 TICK_S = 0.25
 """Observers hear from the engine at least this often, so that a face stays alive; ours."""
 
@@ -52,6 +54,7 @@ class _Running:
     evidence: list[Evidence] = field(default_factory=list)
     salvaging: bool = False
     killed: bool = False
+    guarded: float = 0.0
 
 
 class Engine:
@@ -102,6 +105,8 @@ class Engine:
                     self._finish(running)
             elif time.monotonic() >= running.deadline:
                 self._overdue(running)
+            elif running.step.guard and not running.killed and time.monotonic() >= running.guarded + GUARD_S:
+                self._ask_guard(running, running.step.guard)
         for observer in self._observers:
             observer.tick()
 
@@ -118,6 +123,15 @@ class Engine:
             self._trouble(running, "step-failed", Text("the check itself broke"), failure)
         if ended or failure:
             self._finish(running)
+
+    def _ask_guard(self, running: _Running, guard: Guard) -> None:
+        running.guarded = time.monotonic()
+        reason = guard()
+        if reason:
+            running.result.outcome, running.result.reason = Outcome.SKIPPED, reason
+            running.worker.kill()
+            running.killed = True
+            running.deadline = time.monotonic() + GRACE_S
 
     def _overdue(self, running: _Running) -> None:
         if not running.killed:

@@ -16,7 +16,7 @@ from agent.probes import areas
 from agent.probes._host import Host
 from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
-from agent.runner.steps import RULES, probe_step, rules_step
+from agent.runner.steps import RULES, probe_step, rules_step, test_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,10 @@ def run(request: Request, journal: Journal, host: Host, observers: Iterable[Obse
     engine = Engine([Recorder(journal), *observers])
     try:
         chosen = request.plan.areas or areas()
-        probed = engine.run([probe_step(area, host) for area in chosen])
-        engine.run([rules_step([reading for result in probed for reading in result.readings])])
+        results = engine.run([probe_step(area, host) for area in chosen])
+        for name, seconds in request.plan.tests.items():
+            results += engine.run([test_step(name, seconds, host)])
+        engine.run([rules_step([reading for result in results for reading in result.readings])])
     except KeyboardInterrupt:
         _end(request, journal, engine, complete=False)
         raise

@@ -9,6 +9,7 @@ from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Tex
 from agent.runner.worker import Item, Send, Work
 
 Salvage = Callable[[Sequence[Evidence], Send], None]
+Guard = Callable[[], Text | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Step:
     salvage: Salvage | None = None
     silence: Outcome = Outcome.UNSUPPORTED
     """What it means when the step ends well and gives nothing: a probe saw nothing, rules found nothing wrong."""
+    guard: Guard | None = None
+    """Asked every :data:`~agent.runner.engine.GUARD_S` seconds; when it gives a reason, the step is stopped at once."""
 
 
 @dataclass(slots=True)

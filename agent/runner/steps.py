@@ -1,14 +1,17 @@
-"""The steps that a plan is made of: a probe, the rules."""
+"""The steps that a plan is made of: a probe, a hardware test, the rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from agent.model import Evidence, Outcome, Reading, Readings
+from agent import tests_hw
+from agent.model import Evidence, Gap, Outcome, Reading, Readings
 from agent.probes import load
 from agent.probes._host import Host
-from agent.runner.step import Step
-from agent.runner.worker import Send
+from agent.probes._probe import Seen
+from agent.runner.step import Salvage, Step
+from agent.runner.worker import Send, Work
+from agent.watch.heat import too_hot
 
 RULES = "rules"
 RULES_TIMEOUT_S = 10.0
@@ -18,20 +21,36 @@ RULES_TIMEOUT_S = 10.0
 def probe_step(area: str, host: Host) -> Step:
     """Gather the evidence of one area, then interpret it. Raises ``KeyError`` for an unknown area."""
     probe = load(area)
+    work, salvage = _evidence_first(lambda: probe.gather(host), probe.interpret)
+    return Step(f"probe.{area}", work, probe.timeout_s, salvage)
+
+
+def test_step(name: str, duration_s: float, host: Host) -> Step:
+    """Exercise hardware for so many seconds, under the abort temperature. Raises ``KeyError`` for an unknown test."""
+    test = tests_hw.load(name)
+    seconds = max(duration_s, test.least_s)
+    work, salvage = _evidence_first(lambda: test.exercise(host, seconds), test.interpret)
+    return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=too_hot)
+
+
+def _evidence_first(
+    gather: Callable[[], Iterable[Evidence | Gap]], interpret: Callable[[Sequence[Evidence]], Iterable[Seen]]
+) -> tuple[Work, Salvage]:
+    """All evidence is sent, and so kept, before any of it is interpreted."""
 
     def work(send: Send) -> None:
         evidence: list[Evidence] = []
-        for item in probe.gather(host):
+        for item in gather():
             send(item)
             if isinstance(item, Evidence):
                 evidence.append(item)
         salvage(evidence, send)
 
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
-        for seen in probe.interpret(evidence):
+        for seen in interpret(evidence):
             send(seen)
 
-    return Step(f"probe.{area}", work, probe.timeout_s, salvage)
+    return work, salvage
 
 
 def rules_step(readings: Sequence[Reading]) -> Step:

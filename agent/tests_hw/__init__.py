@@ -1,1 +1,22 @@
-"""The hardware tests: one module per exerciser. A module with a leading underscore is not a test."""
+"""The hardware tests: one module per exerciser, found by its presence. A leading underscore is not a test."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from agent.tests_hw._test import HardwareTest
+
+
+def tests() -> list[str]:
+    """The names of all hardware tests, sorted; imports none of them."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def load(name: str) -> HardwareTest:
+    """The test ``name``; raises ``KeyError`` when there is none."""
+    if name not in tests():
+        raise KeyError(name)
+    test = importlib.import_module(f"{__name__}.{name}").TEST
+    assert isinstance(test, HardwareTest)
+    return test

@@ -67,10 +67,16 @@ AREAS = {
 }
 
 
+TESTS = {"memory": Text("memory test")}
+
+
 def step_word(step: str) -> Text:
     """What a step looks at; an area that has no word yet is called by its name."""
     if step == "rules":
         return Text("judgement")
+    if step.startswith("test."):
+        test = step.removeprefix("test.")
+        return TESTS.get(test, Text("test of {area}", {"area": test}))
     area = step.removeprefix("probe.")
     return AREAS.get(area, Text("{area}", {"area": area}))
 

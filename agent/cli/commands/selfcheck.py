@@ -164,7 +164,8 @@ def _walk(request: Request, journal: Journal) -> RunView:
     from agent.probes._host import Host
     from agent.runner.run import run as run_plan
 
-    with progress(request.language, len(request.plan.areas or areas()) + 1) as shown:
+    total = len(request.plan.areas or areas()) + len(request.plan.tests) + 1
+    with progress(request.language, total) as shown:
         return run_plan(request, journal, Host(), [shown])
 
 

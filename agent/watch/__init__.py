@@ -1,0 +1,1 @@
+"""The watchers: they look for trouble while hardware is being exercised."""
