@@ -142,9 +142,7 @@ def _captured_edid(evidence: Evidence) -> Iterator[Seen]:
     name = evidence.subject or "edid"
     edid = decode(data)
     yield _component(edid, name, "", evidence.source)
-    yield Reading(
-        "panel.edid.present", bool(data), "", ComponentKind.PANEL, name, evidence.source, evidence.time
-    )
+    yield Reading("panel.edid.present", bool(data), "", ComponentKind.PANEL, name, evidence.source, evidence.time)
     if data:
         yield from _identification(edid, name, evidence.source, evidence.time)
 
@@ -170,7 +168,7 @@ def _identification(edid: Edid, name: str, source: str, time: str) -> Iterator[R
     """The readings of an EDID that has at least one byte."""
     values: list[tuple[str, Value | None, str]] = [
         ("edid.valid", edid.valid, ""),
-        ("edid.base_valid", edid.base_ok, ""),
+        ("edid.base_valid", edid.base_ok if edid.checksums else None, ""),
         ("edid.complete", edid.whole, ""),
         ("edid.checksums_bad", edid.checksums.count(False), "count"),
         ("edid.extensions_announced", edid.extensions_announced, "count"),

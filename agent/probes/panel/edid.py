@@ -152,7 +152,9 @@ def _problems(header_ok: bool, version: str, checksums: tuple[bool, ...], announ
         problems.append("wrong header")
     if version and not version.startswith("1."):
         problems.append(f"unknown version {version}")
-    problems += [f"wrong checksum in block {number}" for number, ok in enumerate(checksums) if not ok]
+    wrong = [str(number) for number, ok in enumerate(checksums) if not ok]
+    if wrong:
+        problems.append(f"wrong checksum in block {', '.join(wrong)}")
     if checksums and len(checksums) - 1 < announced:
         problems.append(f"{announced} extension blocks announced, {len(checksums) - 1} present")
     if checksums and stray:
@@ -161,8 +163,8 @@ def _problems(header_ok: bool, version: str, checksums: tuple[bool, ...], announ
 
 
 def _manufacturer(base: bytes) -> str:
-    """Three letters of five bits each, A is 1 (section 3.4.1); ``""`` where one of them is no letter. Microsoft took 31,
-    the underscore, for itself.
+    """Three letters of five bits each, A is 1 (section 3.4.1); ``""`` where one of them is no letter. Microsoft took
+    31, the underscore, for itself.
     """
     packed = base[8] << 8 | base[9]
     letters = [packed >> shift & 0x1F for shift in (10, 5, 0)]

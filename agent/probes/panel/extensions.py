@@ -35,7 +35,7 @@ def read_extension(block: bytes) -> Extension:
 
 
 def _cta(block: bytes) -> Extension:
-    """Source: CTA-861-G section 7.5: byte 2 is where the detailed timings start, data blocks lie between 4 and there."""
+    """Source: CTA-861-G section 7.5: byte 2 says where detailed timings start; data blocks lie from byte 4 to there."""
     timings_at = block[2]
     videos: list[int] = []
     extension_count = None
@@ -79,7 +79,7 @@ _VIDEO_MODES = {
 
 
 def _displayid(block: bytes) -> Extension:
-    """Source: VESA DisplayID 1.3 section 4 (display parameters 0x01, timing type I 0x03) and 2.0 section 4 (0x21, 0x22)."""
+    """Source: VESA DisplayID 1.3 section 4 (display parameters 0x01, timings 0x03), 2.0 section 4 (0x21, 0x22)."""
     timings: list[tuple[bool, Timing]] = []
     width_mm = height_mm = 0.0
     for tag, revision, payload in _displayid_blocks(block):

@@ -61,9 +61,7 @@ def displayid_timing(descriptor: bytes, clock_unit_hz: int) -> Timing | None:
     return Timing(mode) if mode else None
 
 
-def _mode(
-    clock_hz: int, active_x: int, blank_x: int, active_y: int, blank_y: int, *, interlaced: bool
-) -> Mode | None:
+def _mode(clock_hz: int, active_x: int, blank_x: int, active_y: int, blank_y: int, *, interlaced: bool) -> Mode | None:
     if not (clock_hz and active_x and active_y):
         return None
     lines = active_y + blank_y + (0.5 if interlaced else 0.0)
