@@ -125,7 +125,7 @@ class Tree:
         """The file's bytes; ``None`` when absent or unreadable."""
         value = self.files.get(path)
         if isinstance(value, str):
-            return value.encode("utf-8", "surrogateescape")
+            return value.encode("utf-8", "surrogatepass")
         if isinstance(value, dict) and isinstance(value.get("base64"), str):
             try:
                 return base64.b64decode(value["base64"], validate=True)
