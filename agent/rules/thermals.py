@@ -1,0 +1,107 @@
+"""Judging heat: limits reached, little left at idle, a processor slowed down, a sensor that cannot be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from agent.catalogue import entry
+from agent.model import Finding, Reading, Readings, Verdict
+from agent.rules import rule
+
+AT_LIMIT = "HEAT-2008"
+LITTLE_LEFT = "HEAT-2019"
+THROTTLED = "HEAT-2100"
+THROTTLED_OFTEN = "HEAT-2113"
+IMPLAUSIBLE = "HEAT-2202"
+
+
+@rule(AT_LIMIT, LITTLE_LEFT)
+def heat(readings: Readings) -> Iterable[Finding]:
+    """A part is at the limit that its maker set, or near it although the unit has nothing to do.
+
+    At or above ``hot``, or within ``margin`` of ``critical``, where the kernel switches the unit off. Processors of
+    today run up to that limit by design when they work hard, so it is a fault only while the load is low; under load,
+    or where the load is unknown, it is a hint. One finding for the hottest part of each kind: cores of one package are
+    not faults of their own. Confidence: ours.
+    """
+    nearest: dict[str, Reading] = {}
+    for headroom in readings.all("thermals.headroom"):
+        left = readings.number("thermals.headroom", headroom.subject)
+        best = nearest.get(headroom.component)
+        if left is not None and (best is None or left < (readings.number(best.name, best.subject) or 0.0)):
+            nearest[headroom.component] = headroom
+    load = readings.get("thermals.load")
+    for headroom in nearest.values():
+        subject = headroom.subject
+        left = readings.number("thermals.headroom", subject)
+        temperature = readings.number("thermals.temperature", subject)
+        if left is None or temperature is None:
+            continue
+        hot = readings.number("thermals.trip.hot", subject)
+        names = ("temperature", "trip.critical", "trip.hot", "headroom")
+        found = [readings.get(f"thermals.{name}", subject) for name in names]
+        evidence = [r for r in (*found, load) if r is not None]
+        values = {"temperature": round(temperature), "limit": round(temperature + left)}
+        if left <= entry(AT_LIMIT).limit("margin") or (hot is not None and temperature >= hot):
+            idle = _idle(readings, entry(AT_LIMIT).limit("idle_load"))
+            verdict, confidence = (Verdict.FAIL, 0.8) if idle else (Verdict.UNKNOWN, 0.4)
+            yield _finding(AT_LIMIT, subject, evidence, values, verdict=verdict, confidence=confidence)
+        elif left < entry(LITTLE_LEFT).limit("headroom") and _idle(readings, entry(LITTLE_LEFT).limit("idle_load")):
+            yield _finding(LITTLE_LEFT, subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.5)
+
+
+@rule(THROTTLED, THROTTLED_OFTEN)
+def throttling(readings: Readings) -> Iterable[Finding]:
+    """The processor slowed itself down because of heat since the unit was started.
+
+    A few short events are normal where a processor boosts, so they are told and no more. Often, by events for each hour
+    or by share of the time, the cooling deserves a look. Without the uptime there is no "often". Confidence: ours.
+    """
+    names = [f"thermals.throttle.{unit}_{what}" for unit in ("package", "core") for what in ("count", "time")]
+    evidence = [r for r in map(readings.get, (*names, "thermals.uptime")) if r is not None]
+    events = max((readings.number(name) or 0.0 for name in names if name.endswith("count")), default=0.0)
+    seconds = max((readings.number(name) or 0.0 for name in names if name.endswith("time")), default=0.0)
+    uptime = readings.number("thermals.uptime")
+    if events <= 0:
+        return
+    values: dict[str, str | int | float] = {"events": int(events)}
+    often = entry(THROTTLED_OFTEN)
+    if uptime is None or uptime <= 0:
+        yield _finding(THROTTLED, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+        return
+    # a unit just started is judged as if it had run for an hour: a burst at the start is normal
+    hours = max(uptime / 3600, 1.0)
+    if events / hours > often.limit("events_per_hour") or seconds / (hours * 3600) > often.limit("share"):
+        yield _finding(THROTTLED_OFTEN, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.5)
+    else:
+        yield _finding(THROTTLED, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+
+
+@rule(IMPLAUSIBLE)
+def plausibility(readings: Readings) -> Iterable[Finding]:
+    """A sensor shows a temperature that cannot be. Sensor, wiring or firmware: no verdict. Values that firmware makes
+    up where it has no sensor at all (``thermals.placeholder``) are no fault and give nothing. Confidence: ours.
+    """
+    for reading in readings.all("thermals.implausible"):
+        value = readings.number(reading.name, reading.subject)
+        if value is not None:
+            values = {"temperature": round(value)}
+            yield _finding(IMPLAUSIBLE, reading.subject, [reading], values, verdict=Verdict.UNKNOWN, confidence=0.3)
+
+
+def _idle(readings: Readings, limit: float) -> bool:
+    load = readings.number("thermals.load")
+    return load is not None and load < limit
+
+
+def _finding(
+    code: str,
+    subject: str,
+    evidence: Iterable[Reading],
+    values: Mapping[str, str | int | float],
+    *,
+    verdict: Verdict,
+    confidence: float,
+) -> Finding:
+    about = entry(code)
+    return Finding(code, about.component, subject, about.severity, verdict, confidence, values, tuple(evidence))
