@@ -165,10 +165,8 @@ def test_captured_tree(shared: Path) -> None:
     root = shared / "corpora/sensors/procfs-sysfs/fixtures"
     readings, _ = look(root)
     zones = {r.subject: r.value for r in readings.all("thermals.temperature") if r.subject.startswith("thermal_zone")}
-    expected = {
-        path.parent.name: int(path.read_text()) / 1000 for path in root.glob("sys/class/thermal/thermal_zone*/temp")
-    }
-    assert zones == {name: value for name, value in expected.items() if value}
+    assert zones == {"thermal_zone0": 49.925}
+    assert values(readings, "thermal_zone1")["implausible"] == -44.0
     counts = [int(p.read_text()) for p in root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")]
     throttled = readings.get("thermals.throttle.core_count")
     assert throttled is not None
