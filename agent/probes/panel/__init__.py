@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._host import Host
+from agent.probes._identity import usable_serial
 from agent.probes._probe import Probe, Seen
 from agent.probes.panel.edid import HEADER, Edid, decode, from_hex
 
@@ -27,6 +28,9 @@ INTERNAL = ("eDP", "LVDS", "DSI")
 """Connector types of built-in panels (names of drm_connector.c)."""
 NO_DISPLAY = ("Writeback",)
 """Connector types that write into memory: nothing can be plugged in."""
+
+CONNECTOR_FILES = ("status", "enabled", "dpms", "modes", "edid")
+BACKLIGHT_FILES = ("type", "scale", "bl_power", "max_brightness", "brightness", "actual_brightness")
 
 _CONNECTOR = re.compile(r"card\d+-(?P<type>[A-Za-z]+(?:-[A-Z])?)-\d+")
 
@@ -40,10 +44,10 @@ class PanelProbe(Probe):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """One listing, which waits for no driver; then one tree for each connector and each backlight."""
         yield host.tree(f"{DRM}/card*-*", f"{BACKLIGHT}/*")
-        connectors = [path for path in host.glob(f"{DRM}/card*-*") if connector_type(_name(path)) not in NO_DISPLAY]
-        yield from host.each(connectors, lambda path: _read_connector(host, path), timeout_s=5.0, essential=True)
-        backlights = host.glob(f"{BACKLIGHT}/*")
-        yield from host.each(backlights, lambda path: _read_backlight(host, path), timeout_s=2.0)
+        connectors = [name for name in map(_name, host.glob(f"{DRM}/card*-*")) if _has_display(name)]
+        yield from host.each(connectors, lambda name: _read_connector(host, name), timeout_s=5.0, essential=True)
+        backlights = map(_name, host.glob(f"{BACKLIGHT}/*"))
+        yield from host.each(backlights, lambda name: _read_backlight(host, name), timeout_s=2.0)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Readings per connector and backlight, components for what is connected."""
@@ -80,14 +84,16 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _read_connector(host: Host, path: str) -> Evidence:
-    files = [f"{path}/{name}" for name in ("status", "enabled", "dpms", "modes", "edid")]
-    return host.tree(*files, subject=_name(path))
+def _has_display(name: str) -> bool:
+    return connector_type(name) not in ("", *NO_DISPLAY)
 
 
-def _read_backlight(host: Host, path: str) -> Evidence:
-    names = ("type", "scale", "bl_power", "max_brightness", "brightness", "actual_brightness")
-    return host.tree(*(f"{path}/{name}" for name in names), subject=_name(path))
+def _read_connector(host: Host, name: str) -> Evidence:
+    return host.tree(*(f"{DRM}/{name}/{file}" for file in CONNECTOR_FILES), subject=name)
+
+
+def _read_backlight(host: Host, name: str) -> Evidence:
+    return host.tree(*(f"{BACKLIGHT}/{name}/{file}" for file in BACKLIGHT_FILES), subject=name)
 
 
 def _names(tree: Tree, folder: str, pattern: str) -> list[str]:
@@ -95,7 +101,7 @@ def _names(tree: Tree, folder: str, pattern: str) -> list[str]:
     paths = [*tree.paths(f"{folder}/{pattern}"), *tree.paths(f"{folder}/{pattern}/*")]
     names = dict.fromkeys(path.split("/")[4] for path in paths)
     if folder == DRM:
-        return [name for name in names if connector_type(name) not in ("", *NO_DISPLAY)]
+        return list(filter(_has_display, names))
     return list(names)
 
 
@@ -156,12 +162,23 @@ def _component(edid: Edid, name: str, location: str, source: str) -> Component:
         name,
         manufacturer=edid.manufacturer,
         model=model,
-        serial=edid.serial_text or (str(edid.serial_number) if edid.serial_number is not None else ""),
+        serial=_serial(edid),
         part_number=f"{edid.product:04X}" if edid.product is not None else "",
         location=location,
         description=" ".join(edid.texts),
         source=source,
     )
+
+
+UNWRITTEN_SERIALS = (0x01010101, 0xFFFFFFFF)
+"""Numeric serial numbers that nobody wrote: 69 of the 388 displays in ``corpora/edid`` have the first."""
+
+
+def _serial(edid: Edid) -> str:
+    """The serial number in words where it is one, else the numeric one where it is one, else ``""``."""
+    number = edid.serial_number
+    numeric = str(number) if number is not None and number not in UNWRITTEN_SERIALS else ""
+    return usable_serial(edid.serial_text) or usable_serial(numeric) or ""
 
 
 def _identification(edid: Edid, name: str, source: str, time: str) -> Iterator[Reading]:

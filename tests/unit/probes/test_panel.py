@@ -173,6 +173,24 @@ def test_connected_panel(tmp_path: Path) -> None:
     assert [g.subject for g in seen if isinstance(g, Gap)] == ["backlight"]
 
 
+@pytest.mark.parametrize(
+    ("number", "text", "serial"),
+    [
+        (0x00012345, b"SN12345\n     ", "SN12345"),
+        (0x01010101, b"SN12345\n     ", "SN12345"),
+        (0x0C0FFEE5, b"0000000000000", "202374885"),
+        (0x0C0FFEE5, b"1234567890123", "202374885"),
+        (0x01010101, b"\n            ", ""),
+        (0x00000001, b"\n            ", ""),
+        (0xFFFFFFFF, b"\n            ", ""),
+    ],
+)
+def test_serial_numbers_that_nobody_wrote_are_none(number: int, text: bytes, serial: str) -> None:
+    data = block(at_12=number.to_bytes(4, "little"), at_113=text)
+    seen = PROBE.interpret([Evidence("edid", "", data, "test", TIME)])
+    assert [item.serial for item in seen if isinstance(item, Component)] == [serial]
+
+
 def test_backlight_levels_and_its_connector(tmp_path: Path) -> None:
     connector(tmp_path, "card0-eDP-1", block(), status="connected", enabled="enabled", dpms="On")
     light = tmp_path / "sys/devices/pci0000:00/0000:00:02.0/drm/card0/card0-eDP-1/intel_backlight"
