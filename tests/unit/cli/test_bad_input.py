@@ -1,0 +1,79 @@
+"""Whatever a person types wrong: one clear line on standard error, exit status 2, no traceback, in their language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.agent_process import aiodiag
+
+BAD = [
+    ["probe", "nothing-like-it"],
+    ["selfcheck", "--plan", "thorough-ish"],
+    ["selfcheck", "--symptom", "sad"],
+    ["selfcheck", "--serial", "To be filled by O.E.M."],
+    ["selfcheck", "--rma", "12345", "--serial", "AIO24-0001"],
+    ["selfcheck", "--rma", "HB26-483920-4", "--serial", "AIO24-0001", "--server", "http://127.0.0.1:1"],
+    ["selfcheck", "--rma", "HB26-483920-5", "--serial", "AIO24-0001"],
+    ["selfcheck", "--rma", "HB26-483920-5", "--serial", "AIO24-0001", "--server", "ftp://example.invalid"],
+    ["selfcheck", "--rma", "HB26-483920-5", "--serial", "AIO24-0001", "--server", "http://example.invalid"],
+    ["selfcheck", "--no-such-option"],
+    ["bundle", "seal", "20000101T000000Z-0000"],
+    ["bundle", "seal", "../../etc"],
+    ["bundle", "seal", "--rma", "x"],
+    ["bundle", "show", "/nowhere"],
+    ["bundle", "verify", "/etc/hostname"],
+    ["bundle", "verify", "/"],
+    ["bundle", "verify"],
+    ["bundle"],
+    ["upload", "/nowhere"],
+    ["upload", "/etc/hostname"],
+    ["bogus"],
+    [],
+    ["unit", "--lang", "fr"],
+    ["unit", "--lang"],
+]
+
+
+@pytest.mark.parametrize("args", BAD, ids=" ".join)
+def test_one_clear_line(args: list[str], tmp_path: Path) -> None:
+    ran = aiodiag(tmp_path, *args)
+    assert ran.status == 2
+    assert ran.out == ""
+    (line,) = ran.err.splitlines()
+    assert line.startswith("aiodiag: ")
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(("language", "word"), [("es", "desconocida"), ("zh_Hant", "沒有")])
+def test_the_line_speaks_the_persons_language(language: str, word: str, tmp_path: Path) -> None:
+    by_option = aiodiag(tmp_path, "probe", "nothing", "--lang", language)
+    by_environment = aiodiag(tmp_path, "probe", "nothing", LANG=f"{language.replace('zh_Hant', 'zh_TW')}.UTF-8")
+    assert word in by_option.err
+    assert by_option.err == by_environment.err
+
+
+def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = aiodiag(tmp_path / "file" / "state", "outbox")
+    assert ran.status == 3
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    from tests.agent_process import environment
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent.cli.main", "probe", "--json"],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as agent:
+        assert agent.stdout is not None
+        assert agent.stderr is not None
+        agent.stdout.close()
+        assert b"Traceback" not in agent.stderr.read()

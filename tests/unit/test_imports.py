@@ -1,0 +1,91 @@
+"""Imports go one way: the table of rooms in ``docs/architecture.md``, held to."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Which rooms a room may import from, besides itself.
+ALLOWED = {
+    "agent/model": set(),
+    "agent/tools": {"agent/model"},
+    "agent/journal": {"agent/model"},
+    "agent/catalogue": {"agent/model"},
+    "agent/plans": {"agent/model"},
+    "agent/texts": {"agent/model"},
+    "agent/watch": {"agent/model", "agent/tools"},
+    "agent/probes": {"agent/model", "agent/tools"},
+    "agent/tests_hw": {"agent/model", "agent/tools", "agent/probes"},
+    "agent/rules": {"agent/model", "agent/catalogue"},
+    "agent/runner": {
+        "agent/model",
+        "agent/tools",
+        "agent/journal",
+        "agent/catalogue",
+        "agent/plans",
+        "agent/texts",
+        "agent/watch",
+        "agent/probes",
+        "agent/tests_hw",
+        "agent/rules",
+    },
+    "agent/cli": {
+        "agent/model",
+        "agent/tools",
+        "agent/journal",
+        "agent/catalogue",
+        "agent/plans",
+        "agent/texts",
+        "agent/probes",
+        "agent/runner",
+        "uploader",
+    },
+    "uploader": {"agent/model", "agent/journal"},
+    "server_stub": {"agent/model", "agent/catalogue", "agent/texts", "uploader"},
+}
+# Of the uploader, the receiver may know the bundle's format and its verification, nothing else.
+OF_UPLOADER = ("uploader.bundle", "uploader.dsse", "uploader.keys", "uploader.strict_json")
+
+
+def room(module: str) -> str | None:
+    parts = module.split(".")
+    if parts[0] in {"uploader", "server_stub"}:
+        return parts[0]
+    if parts[0] == "agent" and len(parts) > 1:
+        return f"agent/{parts[1]}"
+    return None
+
+
+def imported(source: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source}: imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+SOURCES = sorted(s for top in ("agent", "uploader", "server_stub") for s in (ROOT / top).rglob("*.py"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=[str(s.relative_to(ROOT)) for s in SOURCES])
+def test_imports_go_one_way(source: Path) -> None:
+    here = room(".".join(source.relative_to(ROOT).with_suffix("").parts))
+    for module in imported(source):
+        there = room(module)
+        if there is None or here is None or there in {here, "agent/__version__"}:
+            continue
+        assert there in ALLOWED[here], f"{here} must not import {module}"
+        if here == "server_stub" and there == "uploader":
+            assert module.startswith(OF_UPLOADER), f"the receiver must not import {module}"
+
+
+def test_every_room_is_known() -> None:
+    rooms = {f"agent/{d.name}" for d in (ROOT / "agent").iterdir() if (d / "__init__.py").exists()}
+    assert rooms <= set(ALLOWED)
