@@ -1,0 +1,88 @@
+"""Whether the clock went on while the unit was off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from agent.catalogue import entry
+from agent.model import Finding, Reading, Readings, Verdict
+from agent.rules import rule
+
+_ZONE_STEP_S = 15 * 60  # offsets of time zones are multiples of it (IANA time zone database, since 1972)
+_ZONE_RANGE_S = (-12 * 3600, 14 * 3600)
+
+
+@rule("CLOCK-8204")
+def lost_its_time(readings: Readings) -> Iterator[Finding]:
+    """The clock is long before the firmware was built, or before any unit was: it started anew, so its power was gone.
+    That is the coin cell, unless somebody cleared the settings or set the clock wrong; hence a failure only where the
+    clock chip reports the battery too. Confidence ours.
+    """
+    for clock in readings.all("rtc.since_epoch"):
+        reset = _reset(readings, clock)
+        if reset:
+            battery = _dead_battery(readings, clock.subject)
+            yield _finding(
+                "CLOCK-8204",
+                Verdict.FAIL if battery else Verdict.UNKNOWN,
+                0.9 if battery else 0.7,
+                {"date": datetime.fromtimestamp(float(clock.value), UTC).date().isoformat()},
+                (*reset, battery) if battery else reset,
+            )
+
+
+@rule("CLOCK-8212")
+def differs_from_the_system(readings: Readings) -> Iterator[Finding]:
+    """The clock differs from the system clock, and not by a time zone (Windows keeps local time in it). One of the two
+    is wrong; which, it does not say. Confidence ours.
+    """
+    for clock in readings.all("rtc.since_epoch"):
+        difference = readings.get("rtc.difference", clock.subject)
+        if difference is not None and not _reset(readings, clock) and _is_off(float(difference.value)):
+            minutes = round(abs(float(difference.value)) / 60)
+            yield _finding("CLOCK-8212", Verdict.UNKNOWN, 0.5, {"minutes": minutes}, (clock, difference))
+
+
+@rule("CLOCK-8220")
+def battery_reported(readings: Readings) -> Iterator[Finding]:
+    """The clock chip reports that its battery was too low (VRT), while the time may still be right. Confidence ours:
+    the bit is meant for it, but no field data are published.
+    """
+    for clock in readings.all("rtc.since_epoch"):
+        battery = _dead_battery(readings, clock.subject)
+        if battery and not _reset(readings, clock):
+            yield _finding("CLOCK-8220", Verdict.UNKNOWN, 0.7, {}, (battery,))
+
+
+def _reset(readings: Readings, clock: Reading) -> tuple[Reading, ...]:
+    """The readings that show that the clock started anew; none when it did not."""
+    limits = entry("CLOCK-8204")
+    since_firmware = readings.get("rtc.since_firmware", clock.subject)
+    if since_firmware is not None and float(since_firmware.value) < -limits.limit("before_firmware"):
+        return clock, since_firmware
+    return (clock,) if float(clock.value) < limits.limit("earliest") else ()
+
+
+def _dead_battery(readings: Readings, subject: str) -> Reading | None:
+    battery = readings.get("rtc.battery_ok", subject)
+    return battery if battery is not None and battery.value is False else None
+
+
+def _is_off(difference_s: float) -> bool:
+    limits = entry("CLOCK-8212")
+    low, high = _ZONE_RANGE_S
+    nearest = _ZONE_STEP_S * round(difference_s / _ZONE_STEP_S)
+    is_zone = low <= nearest <= high and abs(difference_s - nearest) <= limits.limit("zone_tolerance")
+    return abs(difference_s) > limits.limit("difference") and not is_zone
+
+
+def _finding(
+    code: str,
+    verdict: Verdict,
+    confidence: float,
+    values: dict[str, str | int | float],
+    evidence: tuple[Reading, ...],
+) -> Finding:
+    kind = entry(code)
+    return Finding(code, kind.component, evidence[0].subject, kind.severity, verdict, confidence, values, evidence)
