@@ -42,7 +42,7 @@ _prctl = _libc.prctl
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start. ``deadline`` is of ``time.monotonic``, ``memory_cap`` in bytes of address space."""
+    """What to start. ``deadline`` is of ``time.monotonic``, ``memory_cap`` in bytes of RLIMIT_DATA."""
 
     path: str
     args: tuple[str, ...]
@@ -160,7 +160,7 @@ def _become(command: Command) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)  # Python ignores SIGPIPE, and what is ignored stays so over exec
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if command.memory_cap is not None:
-            _limit(resource.RLIMIT_AS, command.memory_cap)
+            _limit(resource.RLIMIT_DATA, command.memory_cap)
         os.execve(command.path, (command.path, *command.args), ENVIRONMENT)
     except OSError as e:
         _report({"errno": e.errno})

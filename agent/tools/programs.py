@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MEMORY_CAP = 1 << 30
-"""Bytes of address space of a program; ours. smartctl, nvme and dmidecode need less than 32 MiB, journalctl maps up to
-512 MiB of its files (64 windows of 8 MiB, systemd's mmap-cache.c).
+MEMORY_CAP = 256 * 1024 * 1024
+"""Bytes of memory of a program's own; ours, measured: smartctl, nvme, dmidecode and journalctl start with 1 MiB. Set as
+RLIMIT_DATA, which counts private writable memory (since Linux 4.7, getrlimit(2)) and not the files journalctl maps.
 """
 
 
@@ -14,7 +14,7 @@ MEMORY_CAP = 1 << 30
 class Program:
     """An external program: where it may be, in order of preference, and the Debian package that brings it.
 
-    ``memory_cap`` is in bytes of address space; ``None`` for one whose work is memory.
+    ``memory_cap`` is in bytes; ``None`` for one whose work is memory.
     """
 
     paths: tuple[str, ...]

@@ -66,7 +66,7 @@ def test_wants_a_terminal(workshop):
 
 def test_directory_session_and_limits(workshop):
     workshop.script(
-        "#!/bin/sh\npwd; ulimit -c; ulimit -v; cat /proc/self/oom_score_adj\n"
+        "#!/bin/sh\npwd; ulimit -c; ulimit -d; cat /proc/self/oom_score_adj\n"
         'set -- $(cat /proc/$$/stat); [ "$5 $6" = "$$ $$" ] && echo "leads its own session"',
         memory_cap=1 << 30,
     )
