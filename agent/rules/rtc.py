@@ -11,6 +11,7 @@ from agent.rules import rule
 
 _ZONE_STEP_S = 15 * 60  # offsets of time zones are multiples of it (IANA time zone database, since 1972)
 _ZONE_RANGE_S = (-12 * 3600, 14 * 3600)
+_YEAR_10000_S = 253402300800  # beyond what a date can be written for
 
 
 @rule("CLOCK-8204")
@@ -19,15 +20,15 @@ def lost_its_time(readings: Readings) -> Iterator[Finding]:
     That is the coin cell, unless somebody cleared the settings or set the clock wrong; hence a failure only where the
     clock chip reports the battery too. Confidence ours.
     """
-    for clock in readings.all("rtc.since_epoch"):
-        reset = _reset(readings, clock)
+    for clock, since_epoch in _clocks(readings):
+        reset = _reset(readings, clock, since_epoch)
         if reset:
             battery = _dead_battery(readings, clock.subject)
             yield _finding(
                 "CLOCK-8204",
                 Verdict.FAIL if battery else Verdict.UNKNOWN,
                 0.9 if battery else 0.7,
-                {"date": datetime.fromtimestamp(float(clock.value), UTC).date().isoformat()},
+                {"date": datetime.fromtimestamp(since_epoch, UTC).date().isoformat()},
                 (*reset, battery) if battery else reset,
             )
 
@@ -37,11 +38,12 @@ def differs_from_the_system(readings: Readings) -> Iterator[Finding]:
     """The clock differs from the system clock, and not by a time zone (Windows keeps local time in it). One of the two
     is wrong; which, it does not say. Confidence ours.
     """
-    for clock in readings.all("rtc.since_epoch"):
-        difference = readings.get("rtc.difference", clock.subject)
-        if difference is not None and not _reset(readings, clock) and _is_off(float(difference.value)):
-            minutes = round(abs(float(difference.value)) / 60)
-            yield _finding("CLOCK-8212", Verdict.UNKNOWN, 0.5, {"minutes": minutes}, (clock, difference))
+    for clock, since_epoch in _clocks(readings):
+        reading = readings.get("rtc.difference", clock.subject)
+        difference = readings.number("rtc.difference", clock.subject)
+        if reading and difference is not None and _is_off(difference) and not _reset(readings, clock, since_epoch):
+            minutes = round(abs(difference) / 60)
+            yield _finding("CLOCK-8212", Verdict.UNKNOWN, 0.5, {"minutes": minutes}, (clock, reading))
 
 
 @rule("CLOCK-8220")
@@ -49,19 +51,28 @@ def battery_reported(readings: Readings) -> Iterator[Finding]:
     """The clock chip reports that its battery was too low (VRT), while the time may still be right. Confidence ours:
     the bit is meant for it, but no field data are published.
     """
-    for clock in readings.all("rtc.since_epoch"):
+    for clock, since_epoch in _clocks(readings):
         battery = _dead_battery(readings, clock.subject)
-        if battery and not _reset(readings, clock):
+        if battery and not _reset(readings, clock, since_epoch):
             yield _finding("CLOCK-8220", Verdict.UNKNOWN, 0.7, {}, (battery,))
 
 
-def _reset(readings: Readings, clock: Reading) -> tuple[Reading, ...]:
+def _clocks(readings: Readings) -> Iterator[tuple[Reading, float]]:
+    """Every clock that gives a time, and that time in s since 1970."""
+    for clock in readings.all("rtc.since_epoch"):
+        since_epoch = readings.number("rtc.since_epoch", clock.subject)
+        if since_epoch is not None and 0 <= since_epoch < _YEAR_10000_S:
+            yield clock, since_epoch
+
+
+def _reset(readings: Readings, clock: Reading, since_epoch: float) -> tuple[Reading, ...]:
     """The readings that show that the clock started anew; none when it did not."""
     limits = entry("CLOCK-8204")
-    since_firmware = readings.get("rtc.since_firmware", clock.subject)
-    if since_firmware is not None and float(since_firmware.value) < -limits.limit("before_firmware"):
-        return clock, since_firmware
-    return (clock,) if float(clock.value) < limits.limit("earliest") else ()
+    reading = readings.get("rtc.since_firmware", clock.subject)
+    since_firmware = readings.number("rtc.since_firmware", clock.subject)
+    if reading and since_firmware is not None and since_firmware < -limits.limit("before_firmware"):
+        return clock, reading
+    return (clock,) if since_epoch < limits.limit("earliest") else ()
 
 
 def _dead_battery(readings: Readings, subject: str) -> Reading | None:
