@@ -92,7 +92,7 @@ def test_short_writes_are_written_to_the_end(journal, monkeypatch):
 
 
 def test_a_write_that_never_gets_on_does_not_hang(journal, monkeypatch):
-    monkeypatch.setattr(os, "write", lambda fd, data: 0)
+    monkeypatch.setattr(os, "write", lambda _fd, _data: 0)
     with pytest.raises(JournalError, match="the disk reported an error: "):
         journal.append(log("a"))
 
@@ -192,19 +192,18 @@ def in_child(work) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def open_files() -> set[str]:
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    return {os.readlink(link) for link in links if os.path.lexists(link)}
+
+
 def test_a_child_has_no_part_in_the_journal(journal):
     journal.append(log("parent"))
-    fds = {
-        os.readlink(f"/proc/self/fd/{fd}")
-        for fd in os.listdir("/proc/self/fd")
-        if os.path.lexists(f"/proc/self/fd/{fd}")
-    }
-    assert f"{journal.directory}/journal.jsonl" in fds
+    assert f"{journal.directory}/journal.jsonl" in open_files()
 
     def work() -> int:
-        for fd in os.listdir("/proc/self/fd"):
-            if os.path.lexists(f"/proc/self/fd/{fd}") and str(journal.directory) in os.readlink(f"/proc/self/fd/{fd}"):
-                return 1
+        if any(name.startswith(str(journal.directory)) for name in open_files()):
+            return 1
         try:
             journal.append(log("child"))
         except JournalError:

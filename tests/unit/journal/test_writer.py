@@ -88,24 +88,23 @@ def test_create_refuses_a_directory_with_a_journal(journal):
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "why"),
     [
-        {},
-        {"schemaVersion": {"major": 2, "minor": 0}},
-        {"testRunArtifact": {}, "testStepArtifact": {}},
-        {"testRunArtifact": {}, "sequenceNumber": 7},
-        {"testRunArtifact": []},
-        log(math.nan),
-        log(math.inf),
-        log(b"bytes"),
-        log(10**5000),
-        log({1: "twice", "1": "twice"}),
-        log("x" * RECORD_CAP),
+        ({}, "unknown kind of record"),
+        ({"schemaVersion": {"major": 2, "minor": 0}}, "unknown kind of record"),
+        ({"testRunArtifact": {}, "testStepArtifact": {}}, "unknown kind of record"),
+        ({"testRunArtifact": {}, "sequenceNumber": 7}, "sequence number 7 instead of 2"),
+        ({"testRunArtifact": []}, "no content"),
+        (log(math.nan), "Out of range float"),
+        (log(math.inf), "Out of range float"),
+        (log(b"bytes"), "not JSON: .*bytes"),
+        (log(10**5000), "Exceeds the limit"),
+        (log({1: "twice", "1": "twice"}), "an object names a member twice"),
+        (log("x" * RECORD_CAP), "at most 4194304 are allowed"),
     ],
-    ids=lambda bad: repr(bad)[:40] if not isinstance(bad.get("testRunArtifact"), dict) else None,
 )
-def test_what_no_reader_would_take_is_refused_whole(journal, bad):
-    with pytest.raises(ValueError, match="."):
+def test_what_no_reader_would_take_is_refused_whole(journal, bad, why):
+    with pytest.raises(ValueError, match=why):
         journal.append(log("before"), bad)
     assert journal.append(log("after")) == [1]
     assert len(records(journal)) == 2
@@ -118,7 +117,7 @@ def test_self_containing_and_bottomless_artifacts_are_refused(journal):
     for _ in range(100_000):
         deep = [deep]
     for bad in (circle, deep):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"Circular reference|not JSON: maximum recursion depth"):
             journal.append(log(bad))
     assert len(records(journal)) == 1
 
