@@ -60,6 +60,8 @@ class Reading:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Reading:
         """Inverse of :meth:`to_json`; raises ``KeyError`` or ``ValueError`` when it is not a reading."""
+        if not isinstance(data["value"], Value):
+            raise ValueError(f"{data['name']} has no value")  # noqa: TRY004 -- bad input, not a caller's mistake
         return cls(
             name=data["name"],
             value=data["value"],

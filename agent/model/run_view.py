@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.model.component import Component, ComponentKind
+from agent.model.component import Component
 from agent.model.finding import Finding
 from agent.model.gap import Gap
 from agent.model.outcome import Outcome, RunVerdict
@@ -79,7 +79,8 @@ class RunView:
     @property
     def verdict(self) -> RunVerdict:
         """The worst of what was needed; computed, never read, so that it cannot differ from the findings."""
-        needed = [str(step) for step in self.parameters.get("needed", [])]
+        listed = self.parameters.get("needed")
+        needed = [str(step) for step in listed] if isinstance(listed, list) else []
         return judge(needed, self.outcomes, [f.finding for f in self.findings])
 
     @classmethod
@@ -89,7 +90,7 @@ class RunView:
         for record in records:
             try:
                 view._take(record)
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 continue
         return view
 
@@ -134,21 +135,27 @@ def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> No
     elif name == "gap":
         step.gaps.append(Gap.from_json(content))
     elif name == "finding":
-        step.findings.append(FoundFinding(Finding.from_json(content), tuple(content["records"])))
+        step.findings.append(FoundFinding(Finding.from_json(content), _sequence_numbers(content["records"])))
     elif name == "outcome":
         step.outcome = Outcome(content["outcome"])
         step.reason = Text.from_json(content["reason"]) if content["reason"] else None
         step.duration_s = float(content["duration_s"])
 
 
+def _sequence_numbers(listed: Any) -> tuple[int, ...]:
+    return tuple(number for number in listed if isinstance(number, int))
+
+
 def _reading(content: Mapping[str, Any]) -> Reading:
     metadata = content["metadata"]
-    return Reading(
-        name=content["name"],
-        value=content["value"],
-        unit=content.get("unit", ""),
-        component=ComponentKind(metadata["component"]),
-        subject=content["subcomponent"]["name"],
-        source=metadata["source"],
-        time=metadata["time"],
+    return Reading.from_json(
+        {
+            "name": content["name"],
+            "value": content["value"],
+            "unit": content.get("unit", ""),
+            "component": metadata["component"],
+            "subject": content["subcomponent"]["name"],
+            "source": metadata["source"],
+            "time": metadata["time"],
+        }
     )

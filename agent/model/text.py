@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any
 
 
@@ -35,9 +37,18 @@ def fill(template: str, values: Mapping[str, str | int | float]) -> str:
     """Put ``values`` into the ``{named}`` fields of ``template``.
 
     A template that does not fit its values (a translation with a typing error) must not take the sentence away from
-    the person, so it is then given back as it is.
+    the person, so it is then given back as it is. So is one that no text of ours looks like (attribute access, a width
+    of a gigabyte, a thousand fields): it comes from a journal that somebody tampered with.
     """
     try:
+        fields = [field for field in _FORMATTER.parse(template) if field[1] is not None]
+        if len(fields) > _FIELDS_MOST or not all(_FIELD.fullmatch(f"{name}:{spec}") for _, name, spec, _ in fields):
+            return template
         return template.format_map(dict(values))
-    except (KeyError, IndexError, ValueError, AttributeError):
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
         return template
+
+
+_FIELDS_MOST = 20
+_FIELD = re.compile(r"[A-Za-z_]\w*:,?(\.\d)?[a-zA-Z%]?")
+_FORMATTER = Formatter()
