@@ -6,7 +6,7 @@ import gzip
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.journal import Journal, read
@@ -36,6 +36,7 @@ def record(journal: Journal, step: str, item: object) -> int:
     raise AssertionError(item)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(STEPS), items), max_size=15),
     st.dictionaries(st.sampled_from(STEPS), st.tuples(st.sampled_from(Outcome), st.none() | any_.texts)),
@@ -76,6 +77,7 @@ def stored(directory: Path, file: dict) -> Evidence:
     return Evidence.from_header(file["metadata"], gzip.decompress(data) if file["uri"].endswith(".gz") else data)
 
 
+@settings(deadline=None)
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_json_makes_a_record_that_reads(value):
     with tempfile.TemporaryDirectory() as parent:

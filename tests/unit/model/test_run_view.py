@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.journal import Journal, read
@@ -65,6 +65,7 @@ def test_findings_are_ordered_by_severity():
     assert [f.finding.code for f in found] == ["X-1001", "X-1003", "X-1002", "X-1000"]
 
 
+@settings(deadline=None)
 @given(st.lists(json_values))
 def test_any_json_can_be_viewed(records):
     look_at(RunView.from_records(records))

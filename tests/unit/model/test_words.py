@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.model import Component, ComponentKind, Evidence, Finding, Gap, Reading, Readings, Severity, Tree, Verdict
@@ -21,11 +21,13 @@ def over_json(data):
     return json.loads(json.dumps(data, allow_nan=False))
 
 
+@settings(deadline=None)
 @given(st.one_of(any_.components, any_.readings, any_.gaps, any_.findings))
 def test_words_round_trip(word):
     assert type(word).from_json(over_json(word.to_json())) == word
 
 
+@settings(deadline=None)
 @given(any_.evidence)
 def test_evidence_round_trips(evidence):
     assert Evidence.from_header(over_json(evidence.header()), evidence.data) == evidence
@@ -134,6 +136,7 @@ def test_tree_values():
     assert evidence.tree().files == tree.files
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_evidence_may_hold_anything(data):
     evidence = Evidence("x", "", data, "", "")
