@@ -47,10 +47,11 @@ class BoardProbe(Probe):
     """The monitoring chips in ``/sys/class/hwmon``, read as lm-sensors reads them (see :mod:`agent.probes._hwmon`), or
     what ``sensors -j`` printed elsewhere (evidence of kind ``sensors-json``).
 
-    Subjects are ``chip/label`` with the chip's name as ``sensors`` prints it (``nct6798-isa-0290/Vbat``). Readings:
+    Subjects are ``chip/label`` with the chip's name as ``sensors`` prints it (``nct6798-isa-0290/Vbat``) and the
+    kernel's name of the input where nobody labelled it (``nct6798-isa-0290/in4``). Readings:
     ``board.voltage`` (V), ``board.fan`` (rpm), ``board.temperature`` (°C), ``board.current`` (A), ``board.power`` (W),
-    each with ``.min``, ``.max``, ``.crit``, ``.lcrit``, ``.target`` in the same unit and ``.alarm``, ``.fault``,
-    ``.labelled`` (yes/no) where the driver has them; ``board.battery.voltage`` (V) for an input labelled as the CMOS
+    each with ``.min``, ``.max``, ``.crit``, ``.lcrit``, ``.target`` in the same unit and ``.alarm``, ``.fault``
+    (yes/no) where the driver has them; ``board.battery.voltage`` (V) for an input labelled as the CMOS
     battery; ``board.fan.duty`` (%, of pwmN's 255 steps; the subject is ``chip/pwmN``); ``board.intrusion`` (yes/no).
 
     The area is judged by voltages and fans: without either it is unsupported; without one of them that one is a gap.
@@ -123,7 +124,6 @@ def _seen(chip: Chip, feature: Feature, time: str) -> Iterator[Seen]:
     if feature.kind == "fan" and (feature.value > 0 or feature.labelled):
         yield Component(ComponentKind.FAN, subject, description=feature.label, source=feature.source)
     yield reading(name, feature.value, unit)
-    yield reading(f"{name}.labelled", feature.labelled, "")
     for word, limit in feature.limits.items():
         yield reading(f"{name}.{word}", limit, unit)
     if feature.alarm is not None:

@@ -17,6 +17,8 @@ from agent.rules import rule
 
 _NOMINAL = {"12V": 12.0, "5V": 5.0, "3.3V": 3.3, "5VSB": 5.0, "3VSB": 3.3, "3.3VSB": 3.3}
 _STANDBY = ("3VSB", "3.3VSB")
+_UNNAMED = re.compile(r"/(in|fan)[0-9]+$")
+"""The kernel's own name for an input: nobody said what it measures."""
 _PROCESSOR_FAN = re.compile(r"(CPU|Processor)([ _]?Fan)?( ?[01])?", re.IGNORECASE)
 
 
@@ -50,7 +52,7 @@ def limits(readings: Readings) -> Iterator[Finding]:
     for reading in readings.all("board.voltage"):
         low, high = (readings.number(f"board.voltage.{word}", reading.subject) for word in ("min", "max"))
         value = _number(reading)
-        if low is None or high is None or value is None or reading.subject in known:
+        if low is None or high is None or value is None or reading.subject in known or _UNNAMED.search(reading.subject):
             continue
         chosen = 0 < low < high and (high - low) / (high + low) <= entry("VOLT-5036").limit("spread")
         believable = chosen and abs(2 * value / (low + high) - 1) <= entry("VOLT-5020").limit("implausible")
@@ -97,7 +99,7 @@ def fans(readings: Readings) -> Iterator[Finding]:
         if hot is not None and _PROCESSOR_FAN.fullmatch(reading.subject.partition("/")[2]):
             yield _finding("FAN-2503", reading, Verdict.FAIL, 0.8, {"temperature": hot.value}, hot)
             judged = True
-        elif target is not None and (rpm := _number(target)) and _yes(readings, "board.fan.labelled", reading.subject):
+        elif target is not None and (rpm := _number(target)) and not _UNNAMED.search(reading.subject):
             yield _finding("FAN-2527", reading, Verdict.UNKNOWN, 0.6, {"target": round(rpm)}, target)
             judged = True
     if hot is not None and still and len(still) == len(fans) and not judged:
@@ -108,7 +110,7 @@ def _named_rails(readings: Readings) -> Iterator[tuple[Reading, float, float]]:
     """Rails with a standard name: reading, nominal voltage, relative deviation."""
     for reading in readings.all("board.voltage"):
         nominal, value = _NOMINAL.get(_rail_name(reading)), _number(reading)
-        if nominal is not None and value is not None and _yes(readings, "board.voltage.labelled", reading.subject):
+        if nominal is not None and value is not None:
             yield reading, nominal, abs(value / nominal - 1)
 
 
