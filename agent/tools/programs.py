@@ -30,6 +30,7 @@ PROGRAMS: dict[str, Program] = {
     "journalctl": Program(
         ("/usr/bin/journalctl", "/bin/journalctl"), "systemd", "kernel log of this and earlier boots"
     ),
+    "last": Program(("/usr/bin/last", "/bin/last"), "util-linux", "starts and shutdowns"),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
