@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator, Sequence
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
@@ -110,7 +110,7 @@ def _ask_py_cpuinfo(text: str) -> dict[str, Any]:
         cpuinfo.DataSource = machine
 
 
-def _import_py_cpuinfo() -> ModuleType:
+def _import_py_cpuinfo() -> Any:
     """Import it without the ``file -b`` and ``uname -p`` that its import would start, found through ``PATH``: it asks
     ``platform`` for the machine's architecture and processor, neither of which is used here.
     """
@@ -121,8 +121,7 @@ def _import_py_cpuinfo() -> ModuleType:
         from cpuinfo import cpuinfo
     finally:
         vars(platform)["architecture"] = ask
-    module: ModuleType = cpuinfo
-    return module
+    return cpuinfo
 
 
 def _topology(tree: Tree, time: str) -> Iterator[Reading]:
