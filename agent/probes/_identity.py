@@ -58,7 +58,7 @@ def identity(readings: Iterable[Reading], components: Iterable[Component]) -> di
     values = {r.name: str(r.value) for r in readings if r.name.startswith("unit.") and r.subject == ""}
     found = {key: values.get(f"unit.{key}", "") for key in _FROM_READINGS}
     for component in components:
-        if component.kind is ComponentKind.MOTHERBOARD:
+        if component.name == ComponentKind.MOTHERBOARD.value:
             found["board"] = component.model
             found["board_manufacturer"] = component.manufacturer
             found["board_serial"] = component.serial
