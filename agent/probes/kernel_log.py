@@ -16,6 +16,7 @@ from agent.probes._host import Host
 from agent.probes._kernel_messages import Seen as SeenMessages
 from agent.probes._kernel_messages import parse, survey
 from agent.probes._probe import Probe, Seen
+from agent.probes._program_gap import program_gap
 
 LINES_CAP = 20_000
 """Lines of the journal that are read, the last ones; ours. A healthy boot logs some 1 500."""
@@ -54,19 +55,17 @@ class KernelLogProbe(Probe):
 
 
 def _is_log(evidence: Evidence) -> bool:
-    # A program that failed left its error message in place of a log.
-    return evidence.exit_status in (0, None) and bool(evidence.data.strip())
+    # A program that failed left its error message in place of a log; one that was stopped for its length, a log.
+    whole = evidence.exit_status in (0, None) and evidence.problem is None
+    return (whole or evidence.truncated) and bool(evidence.data.strip())
 
 
 def _unreadable(logs: Sequence[Evidence]) -> Gap:
-    remedy = "sudo aiodiag probe kernel_log"
-    for item in logs:
-        if item.exit_status is not None and "not permitted" in item.text():
-            return Gap("", Outcome.UNSUPPORTED, Text("needs root"), essential=True, remedy=remedy)
-    for item in logs:
-        if item.problem:
-            return Gap("", Outcome.UNSUPPORTED, item.problem, essential=True)
-    return Gap("", Outcome.UNSUPPORTED, Text("could not be read: {error}", {"error": "kernel log"}), essential=True)
+    if not logs:
+        return Gap("", Outcome.UNSUPPORTED, Text("could not be read: {error}", {"error": "kernel log"}), essential=True)
+    gaps = [program_gap(log, "", essential=True, as_root="sudo aiodiag probe kernel_log") for log in logs]
+    # The right that is missing says more than the program that failed for want of it.
+    return next((gap for gap in gaps if gap.remedy), gaps[-1])
 
 
 def _readings(evidence: Evidence) -> Iterator[Reading]:

@@ -5,8 +5,8 @@ the last boot in a persistent journal, panic records in ``/sys/fs/pstore`` and w
 (Documentation/ABI/testing/pstore, systemd-pstore(8)), the starts and shutdowns in wtmp (``last -x``, which an ordinary
 user may read).
 
-Readings: ``last_shutdown.kind`` (``orderly``, ``panic``, ``watchdog``, ``thermal``, ``power-loss-or-reset``,
-``unknown``), ``last_shutdown.clean`` (yes/no, absent where unknown), ``last_shutdown.crash_line`` (text),
+Readings: ``last_shutdown.kind`` (``orderly``, ``panic``, ``watchdog``, ``thermal``, ``power-loss-or-reset``) and
+``last_shutdown.clean`` (yes/no), both absent where no source says; ``last_shutdown.crash_line`` (text);
 ``last_shutdown.uptime_s`` (s since this start).
 """
 
@@ -22,6 +22,7 @@ from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tr
 from agent.probes._host import Host
 from agent.probes._kernel_messages import parse
 from agent.probes._probe import Probe, Seen
+from agent.probes._program_gap import program_gap
 
 TAIL_LINES = 300
 PROGRAM_TIMEOUT_S = 10.0
@@ -65,33 +66,32 @@ class LastShutdownProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Readings ``last_shutdown.*``."""
-        usable = [e for e in evidence if e.exit_status in (0, None) and e.data.strip()]
-        if not any(e.kind in ("tree", "last", "journal-last-boot") for e in usable):
-            reason = Text("could not be read: {error}", {"error": "last shutdown"})
-            yield Gap("", Outcome.UNSUPPORTED, reason, essential=True)
-            return
-        if not any(e.kind == "journal-last-boot" for e in usable):
-            yield _no_journal(evidence)
+        usable = [e for e in evidence if e.exit_status in (0, None) and e.problem is None and e.data.strip()]
         end = _end(usable)
-        yield _reading("last_shutdown.kind", end.kind, "", end)
-        if end.kind != "unknown":
-            yield _reading("last_shutdown.clean", end.kind == "orderly", "", end)
-        if end.line:
-            yield _reading("last_shutdown.crash_line", end.line, "", end)
+        if not any(e.kind == "journal-last-boot" for e in usable):
+            yield _no_journal(evidence, essential=end is None)
         for item in usable:
             uptime = _uptime(item.tree()) if item.kind == "tree" else None
             if uptime is not None:
                 yield _reading("last_shutdown.uptime_s", uptime, "s", _End("", "/proc/uptime", item.time))
+        if end is None:
+            return
+        yield _reading("last_shutdown.kind", end.kind, "", end)
+        yield _reading("last_shutdown.clean", end.kind == "orderly", "", end)
+        if end.line:
+            yield _reading("last_shutdown.crash_line", end.line, "", end)
 
 
-def _no_journal(evidence: Sequence[Evidence]) -> Gap:
+def _no_journal(evidence: Sequence[Evidence], *, essential: bool) -> Gap:
     for item in evidence:
-        if item.kind == "journal-last-boot" and "permission" in item.text():
-            return Gap("journal", Outcome.UNSUPPORTED, Text("needs root"), remedy="sudo aiodiag probe last_shutdown")
-    return Gap("journal", Outcome.UNSUPPORTED, Text("no journal of the last session is kept"))
+        # Without a journal of that boot journalctl fails too; it then says so, and that is no error.
+        if item.kind == "journal-last-boot" and (item.problem or "permission" in item.text()):
+            return program_gap(item, "journal", essential=essential, as_root="sudo aiodiag probe last_shutdown")
+    reason = Text("no journal of the last session is kept")
+    return Gap("journal", Outcome.UNSUPPORTED, reason, essential)
 
 
-def _end(evidence: Sequence[Evidence]) -> _End:
+def _end(evidence: Sequence[Evidence]) -> _End | None:
     """The first source that says how it ended. An orderly end in the journal outweighs a panic record, which may be an
     old one that nobody removed.
     """
@@ -104,8 +104,7 @@ def _end(evidence: Sequence[Evidence]) -> _End:
         *journals,
         *(end for e in evidence if e.kind == "last" for end in _by_wtmp(e)),
     ]
-    first = trees[0] if trees else evidence[0]
-    return candidates[0] if candidates else _End("unknown", first.source, first.time)
+    return candidates[0] if candidates else None
 
 
 def _by_watchdog(evidence: Evidence) -> Iterator[_End]:

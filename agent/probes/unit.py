@@ -16,6 +16,7 @@ from agent.probes._dmi import parse_dmidecode
 from agent.probes._host import Host
 from agent.probes._identity import identity, meaningful, usable_serial, usable_uuid
 from agent.probes._probe import Probe, Seen
+from agent.probes._program_gap import program_gap
 
 __all__ = ["PROBE", "identity", "usable_serial", "usable_uuid"]
 
@@ -236,7 +237,7 @@ def _gaps(evidence: Sequence[Evidence], fields: dict[str, _Field]) -> Iterator[G
         return
     for item in evidence:
         if item.kind == "dmidecode" and item.problem:
-            yield Gap("dmidecode", Outcome.UNSUPPORTED, item.problem, remedy="sudo apt-get install dmidecode")
+            yield program_gap(item, "dmidecode", essential=False)
         if item.kind == "tree":
             yield from _unreadable(item.tree())
 

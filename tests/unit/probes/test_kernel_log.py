@@ -26,9 +26,12 @@ LABELS = {
 }
 
 
-def log(text: str | bytes, **more: object) -> Evidence:
-    data = text.encode() if isinstance(text, str) else text
-    return Evidence("kernel-log", "", data, "kern.log", NOW, **more)  # type: ignore[arg-type]
+def log(text: str | bytes) -> Evidence:
+    return Evidence("kernel-log", "", text.encode() if isinstance(text, str) else text, "kern.log", NOW)
+
+
+def dmesg(text: str = "", exit_status: int | None = None, problem: Text | None = None) -> Evidence:
+    return Evidence("dmesg", "", text.encode(), "dmesg --color=never", NOW, exit_status, problem=problem)
 
 
 def read(*evidence: Evidence) -> Readings:
@@ -166,15 +169,29 @@ def test_one_link_reset_is_no_finding() -> None:
     assert list(messages(read(log("[ 1.0] ata1: hard resetting link\n" * 2))))
 
 
-def test_no_log_is_no_judgement() -> None:
-    for evidence, reason in (
-        ([], "could not be read: kernel log"),
-        ([log("dmesg: read kernel buffer failed: Operation not permitted", exit_status=1)], "needs root"),
-        ([log("", problem=Text("{program} is not installed", {"program": "dmesg"}))], "dmesg is not installed"),
-    ):
-        (gap,) = PROBE.interpret(evidence)
-        assert isinstance(gap, Gap)
-        assert (str(gap.reason), gap.outcome, gap.essential) == (reason, Outcome.UNSUPPORTED, True)
+MISSING = Text("{program} is not installed", {"program": "dmesg"})
+STUCK = Text("no answer within {seconds} s", {"seconds": 10.0})
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason", "outcome", "remedy"),
+    [
+        ([], "could not be read: kernel log", "unsupported", ""),
+        (
+            [dmesg("dmesg: read kernel buffer failed: Operation not permitted", exit_status=1)],
+            "needs root",
+            "unsupported",
+            "sudo aiodiag probe kernel_log",
+        ),
+        ([dmesg(problem=MISSING)], "dmesg is not installed", "unsupported", "sudo apt-get install util-linux"),
+        ([dmesg(problem=STUCK, exit_status=-9)], "no answer within 10.0 s", "error", ""),
+        ([dmesg("dmesg: bad\x07 luck\n", exit_status=1)], "dmesg failed: dmesg: bad  luck", "error", ""),
+    ],
+)
+def test_no_log_is_no_judgement(evidence: list[Evidence], reason: str, outcome: str, remedy: str) -> None:
+    (gap,) = PROBE.interpret(evidence)
+    assert isinstance(gap, Gap)
+    assert (str(gap.reason), gap.outcome, gap.remedy, gap.essential) == (reason, Outcome(outcome), remedy, True)
 
 
 def test_a_hostile_log_stays_small() -> None:

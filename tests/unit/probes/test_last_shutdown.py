@@ -60,7 +60,7 @@ def kind(*evidence: Evidence) -> object:
         ([journal(HOT + ORDERLY)], "thermal"),
         ([last("shutdown system down ")], "orderly"),
         ([last("reboot   system boot ")], "power-loss-or-reset"),
-        ([tree({})], "unknown"),
+        ([tree({})], None),
         ([tree({"/sys/class/watchdog/watchdog0/bootstatus": "32\n"}), journal(CUT_OFF)], "watchdog"),
         ([tree({"/sys/class/watchdog/watchdog0/bootstatus": "0\n"}), journal(ORDERLY)], "orderly"),
         ([tree({"/sys/fs/pstore/dmesg-efi-176732200000001": RECORD}), journal(CUT_OFF)], "panic"),
@@ -69,10 +69,10 @@ def kind(*evidence: Evidence) -> object:
         ([tree({"/sys/fs/pstore/console-ramoops-0": RECORD}), journal(CUT_OFF)], "power-loss-or-reset"),
         # Kept records: of this night, and of a year before.
         ([tree({"/var/lib/systemd/pstore/1767322000/dmesg-efi-176732200000001": RECORD})], "panic"),
-        ([tree({"/var/lib/systemd/pstore/1735786000/dmesg-efi-173578600000001": RECORD})], "unknown"),
+        ([tree({"/var/lib/systemd/pstore/1735786000/dmesg-efi-173578600000001": RECORD})], None),
     ],
 )
-def test_how_it_ended(evidence: list[Evidence], expected: str) -> None:
+def test_how_it_ended(evidence: list[Evidence], expected: str | None) -> None:
     assert kind(*evidence) == expected
 
 
@@ -101,22 +101,28 @@ def test_watchdog_finding() -> None:
     assert [f.code for f in not_in_order(readings)] == ["DOWN-8728"]
 
 
-def test_unknown_is_neither_clean_nor_a_finding() -> None:
+def test_not_known_is_neither_clean_nor_a_finding() -> None:
     readings = read(tree({}))
+    assert readings.get("last_shutdown.kind") is None
     assert readings.get("last_shutdown.clean") is None
     assert readings.number("last_shutdown.uptime_s") == 600.25
     assert not list(not_in_order(readings))
 
 
+def gap(*evidence: Evidence) -> Gap:
+    (found,) = (i for i in PROBE.interpret(evidence) if isinstance(i, Gap))
+    return found
+
+
 def test_what_was_not_seen() -> None:
-    (gap,) = (i for i in PROBE.interpret([tree({})]) if isinstance(i, Gap))
-    assert (str(gap.reason), gap.essential) == ("no journal of the last session is kept", False)
-    refused = journal("No journal files were opened due to insufficient permissions.", status=1)
-    (gap,) = (i for i in PROBE.interpret([tree({}), refused]) if isinstance(i, Gap))
-    assert (str(gap.reason), gap.remedy) == ("needs root", "sudo aiodiag probe last_shutdown")
-    (gap,) = PROBE.interpret([])
-    assert isinstance(gap, Gap)
-    assert (gap.outcome, gap.essential) == (Outcome.UNSUPPORTED, True)
+    assert str(gap(tree({})).reason) == "no journal of the last session is kept"
+    assert gap(tree({})).essential
+    assert not gap(last("shutdown system down ")).essential, "wtmp says enough"
+    assert (gap().outcome, gap().essential) == (Outcome.UNSUPPORTED, True)
+    refused = gap(last("reboot "), journal("No journal files were opened due to insufficient permissions.", status=1))
+    assert (str(refused.reason), refused.remedy) == ("needs root", "sudo aiodiag probe last_shutdown")
+    no_such_boot = gap(journal("Data from the specified boot (-1) is not available: No such boot ID", status=1))
+    assert str(no_such_boot.reason) == "no journal of the last session is kept"
 
 
 @given(
