@@ -132,13 +132,18 @@ def _without(prefix: re.Pattern[str], text: str) -> str:
 
 
 def _match(text: str) -> tuple[Family, str] | None:
-    for family in families():
-        for literal, expression in family.patterns:
-            if literal in text:
-                match = expression.search(text)
-                if match:
-                    return family, match.groupdict().get("device") or ""
+    for literal, expression, family in _patterns():
+        if literal in text:
+            match = expression.search(text)
+            if match:
+                return family, match.groupdict().get("device") or ""
     return None
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str], Family], ...]:
+    """All patterns in one row: a log has thousands of lines, and each is tried with every literal."""
+    return tuple((literal, expression, family) for family in families() for literal, expression in family.patterns)
 
 
 _SEVERITY = re.compile(r"\[Hardware Error\]: +(?:event severity|Error \d+, type): (\w+)")

@@ -18,7 +18,7 @@ from agent.probes._kernel_messages import parse, survey
 from agent.probes._probe import Probe, Seen
 from agent.probes._program_gap import program_gap
 
-LINES_CAP = 20_000
+LINES_CAP = 10_000
 """Lines of the journal that are read, the last ones; ours. A healthy boot logs some 1 500."""
 
 TEXT_CAP = 300
