@@ -66,8 +66,8 @@ def attribute_limits(readings: Readings) -> Iterator[Finding]:
 
     One that predicts failure, now: faulty, confidence 0.9, unless the drive's overall verdict says so already. The same
     in the past: a hint, 0.5. One that counts use or wear, now: a hint, 0.3. A temperature in the past: a note on the
-    unit's cooling, 0.3 (now: :func:`too_hot`). All ours, in the order of what the standard lets each mean (ATA-6 and
-    SFF-8035i: only pre-failure attributes predict a failure).
+    unit's cooling, 0.3; now: :func:`too_hot`, or a hint where the drive is cool all the same. All ours, in the order of
+    what the standard lets each mean (SFF-8035i: only pre-failure attributes predict a failure).
     """
     for reading in (r for r in readings.matching("storage.ata.") if r.name.endswith(".failing")):
         attribute = reading.name.removesuffix(".failing")
@@ -76,13 +76,15 @@ def attribute_limits(readings: Readings) -> Iterator[Finding]:
         passed = readings.get("storage.smart.passed", reading.subject)
         called = str(name.value) if name else attribute.rpartition(".")[2]
         now, predicts = reading.value == "now", prefailure is not None and prefailure.value is True
-        if _is_temperature(called):
-            if not now:
-                yield _finding("DISK-1216", Verdict.UNKNOWN, 0.3, reading)
-        elif predicts and now:
+        heat = _is_temperature(called)
+        if heat and not now:
+            yield _finding("DISK-1216", Verdict.UNKNOWN, 0.3, reading)
+        elif heat and _warm(readings, reading.subject):
+            continue
+        elif predicts and now and not heat:
             if passed is None or passed.value is not False:
                 yield _finding("DISK-1029", Verdict.FAIL, 0.9, reading, attribute=called)
-        elif predicts:
+        elif predicts and not now:
             yield _finding("DISK-1032", Verdict.UNKNOWN, 0.5, reading, attribute=called)
         elif now:
             yield _finding("DISK-1041", Verdict.UNKNOWN, 0.3, reading, attribute=called)
@@ -120,8 +122,7 @@ def replaced_sectors(readings: Readings) -> Iterator[Finding]:
     (half of the drives with 2 to 4 bad blocks went on to hundreds: Schroeder et al., FAST 2016).
     """
     for counter in _counters(readings, 5) + readings.all("storage.scsi.grown_defects"):
-        count, rotational = _count(counter), readings.get("storage.rotational", counter.subject)
-        solid = rotational is not None and rotational.value is False
+        count, solid = _count(counter), _solid(readings, counter.subject)
         if count > entry("DISK-1124").limit("flash_blocks" if solid else "sectors"):
             odds = entry("DISK-1124").limit("flash_odds") if solid else _odds("DISK-1124", count)
             yield _finding("DISK-1124", Verdict.UNKNOWN, odds, counter, count=count)
@@ -150,11 +151,12 @@ def past_read_errors(readings: Readings) -> Iterator[Finding]:
 def command_timeouts(readings: Readings) -> Iterator[Finding]:
     """Commands that the drive did not finish in time (attribute 188). Few are common on healthy drives (6 of 16 of our
     clean captures that have it), and point to cable or power as much as to the drive, so the limit is where
-    Backblaze's failure rate rises. Confidence by that rate.
+    Backblaze's failure rate rises. Those are hard disks: nothing is concluded for a solid-state drive. Confidence by
+    that rate.
     """
     for counter in _counters(readings, 188):
         count = _count(counter)
-        if count > entry("DISK-1143").limit("timeouts"):
+        if count > entry("DISK-1143").limit("timeouts") and not _solid(readings, counter.subject):
             yield _finding("DISK-1143", Verdict.UNKNOWN, _odds("DISK-1143", count), counter, count=count)
 
 
@@ -183,17 +185,19 @@ def interface_errors(readings: Readings) -> Iterator[Finding]:
 
 @rule("DISK-1203")
 def too_hot(readings: Readings) -> Iterator[Finding]:
-    """Warmer than the drive's own limit, or than data sheets allow where it states none. Says more of the cooling than
-    of the drive: never a fault of the drive by itself. Confidence 0.5 (ours).
+    """Warmer than the drive's own limit, or than data sheets allow where it states none; or warm, and its temperature
+    attribute is at the maker's limit. Says more of the cooling than of the drive: never a fault of the drive by itself.
+    Confidence 0.5 (ours).
     """
     for temperature in readings.all("storage.temperature"):
         subject = temperature.subject
         bits = readings.number("storage.nvme.critical_warning", subject)
-        own, rotational = (readings.get(f"storage.{what}", subject) for what in ("temperature.limit", "rotational"))
-        kind = "flash" if rotational is not None and rotational.value is False else "disk"
-        limit = _count(own) if own else entry("DISK-1203").limit(f"{kind}_limit")
+        own = readings.get("storage.temperature.limit", subject)
+        usual = entry("DISK-1203").limit("flash_limit" if _solid(readings, subject) else "disk_limit")
+        limit = _count(own) if own else usual
         at_limit = [r for r in _failing(readings, "now", prefailure=None, subject=subject) if _named_hot(readings, r)]
-        if (_count(temperature) > limit or at_limit) and not (bits and int(bits) & 0b10):
+        hot = _count(temperature) > limit or (at_limit and _warm(readings, subject))
+        if hot and not (bits and int(bits) & 0b10):
             evidence = [temperature, *([own] if own else []), *at_limit]
             yield _finding("DISK-1203", Verdict.UNKNOWN, 0.5, *evidence, temperature=_count(temperature))
 
@@ -276,8 +280,18 @@ def _named_hot(readings: Readings, failing: Reading) -> bool:
     return name is not None and _is_temperature(str(name.value))
 
 
+def _warm(readings: Readings, subject: str) -> bool:
+    temperature = readings.get("storage.temperature", subject)
+    return temperature is not None and _count(temperature) >= entry("DISK-1203").limit("warm")
+
+
 def _is_temperature(name: str) -> bool:
     return "Temperature" in name
+
+
+def _solid(readings: Readings, subject: str) -> bool:
+    rotational = readings.get("storage.rotational", subject)
+    return rotational is not None and rotational.value is False
 
 
 def _by_subject(found: Iterable[Reading]) -> list[tuple[str, list[Reading]]]:

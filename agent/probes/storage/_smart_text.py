@@ -34,6 +34,8 @@ def text_facts(lines: Sequence[str]) -> DriveFacts:
     Attribute rows in the brief format of ``-x`` are rewritten to the old format first, the only one that pySMART reads.
     """
     wanted = list(_sections([line[:_LINE_CAP] for line in lines[:_LINES_CAP]]))
+    if not wanted:
+        return DriveFacts()
     verdict = next((m[1] for line in wanted if (m := _VERDICT.search(line))), "")
     try:
         found = _read(_device([_old_format(line) for line in wanted]))
