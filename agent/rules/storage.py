@@ -38,11 +38,14 @@ makers use the numbers freely, and known wrong ones are renamed there (``Bogus_C
 def no_answer(readings: Readings) -> Iterator[Finding]:
     """The drive was asked who it is and did not answer, or the kernel has given it up.
 
-    Confidence 0.7 (ours): the rest is cable, slot or power.
+    Confidence 0.7 (ours): the rest is cable, slot or power. A drive on USB is no part of the unit and may be asleep:
+    that is a hint only, 0.3.
     """
     for responds in readings.all("storage.responds"):
         if responds.value is False:
-            yield _finding("DISK-1007", Verdict.FAIL, 0.7, responds)
+            transport = readings.get("storage.transport", responds.subject)
+            outside = transport is not None and transport.value == "usb"
+            yield _finding("DISK-1007", *((Verdict.UNKNOWN, 0.3) if outside else (Verdict.FAIL, 0.7)), responds)
 
 
 @rule("DISK-1010")

@@ -109,7 +109,7 @@ def _ask(host: Host, drive: Drive) -> Evidence | Gap:
     arguments = (*_ARGUMENTS, drive.path)
     result = host.run("smartctl", *arguments, timeout_s=_ANSWER_S)
     if result.status is Status.MISSING:
-        reason = Text("{program} is not installed", {"program": "smartctl"})
+        reason = result.reason or Text("{program} is not installed", {"program": "smartctl"})
         return _not_asked(drive, reason, "sudo apt-get install smartmontools")
     if result.status is Status.NOT_PERMITTED:
         return _not_asked(drive, Text("needs root"), "sudo aiodiag probe storage")

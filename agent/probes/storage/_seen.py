@@ -15,6 +15,7 @@ _AS_ROOT = "sudo aiodiag probe storage"
 _IDENTIFY_FAILED = re.compile(
     r"(Device Identity|Identify Controller|INQUIRY).*(Input/output error|timed out|[Aa]bort)", re.DOTALL
 )
+_NO_WAY_TO_ASK = re.compile(r"Unable to detect device type|Unknown USB bridge")
 _NOT_ALLOWED = re.compile(r"Permission denied|Operation not permitted")
 
 
@@ -141,7 +142,8 @@ def _gap(asked: Asked) -> Gap | None:
         return Gap(asked.name, Outcome.UNSUPPORTED, Text("needs root"), asked.internal, _AS_ROOT)
     if evidence.problem is not None:
         return Gap(asked.name, Outcome.ERROR, evidence.problem, asked.internal)
-    if not asked.facts.identified and not asked.facts.messages:
-        reason = Text("could not be read: {error}", {"error": "smartctl"})
+    if not asked.facts.identified and not any(map(_NO_WAY_TO_ASK.search, asked.facts.messages)):
+        error = next(iter(asked.facts.messages), "unknown output")
+        reason = Text("{program} failed: {error}", {"program": "smartctl", "error": error})
         return Gap(asked.name, Outcome.ERROR, reason, asked.internal)
     return Gap(asked.name, Outcome.UNSUPPORTED, Text("the drive reports no health data"), asked.internal)

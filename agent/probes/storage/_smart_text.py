@@ -84,11 +84,13 @@ def _device(lines: list[str]) -> Any:
 
 
 def _pysmart() -> tuple[Any, Any]:
-    """Its device and smartctl classes. Importing it sets ``LANG`` and the process's logger class: both are put back."""
+    """Its device and smartctl classes. Importing it takes 0.1 s, so it is done late, and sets ``LANG`` and the
+    process's logger class: both are put back.
+    """
     language, logger_class = os.environ.get("LANG"), logging.getLoggerClass()
     try:
-        from pySMART import Device  # noqa: PLC0415 - 0.1 s that a run without drives need not spend
-        from pySMART.smartctl import Smartctl  # noqa: PLC0415
+        from pySMART import Device
+        from pySMART.smartctl import Smartctl
     finally:
         logging.setLoggerClass(logger_class)
         if language is None:
