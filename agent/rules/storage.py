@@ -6,7 +6,7 @@ thresholds of the catalogue entry); elsewhere it is ours and says so.
 
 Only a drive that says itself that it fails, that cannot read back data now, that fails its own test or that does not
 answer is judged faulty. Everything else is a hint (verdict unknown): of the drives that failed about half had shown no
-sign before, and of the healthy ones about 4 % show one (Google 2007; Backblaze 2016).
+sign before (Google 2007), and of the healthy ones about 4 % show one (Backblaze 2016).
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ def says_it_fails(readings: Readings) -> Iterator[Finding]:
     """The drive's own overall verdict is FAILED. For NVMe that is the same as a critical warning, whose bits are judged
     one by one (:func:`nvme_warnings`), so that a hot drive is not called a dying one.
 
-    Confidence 0.9 (ours): it is the maker's own criterion for an exchange, set for few false alarms (about 0.1 %;
-    Murray, Hughes, Kreutz-Delgado, JMLR 6, 2005).
+    Confidence 0.9 (ours): it is the maker's own criterion for an exchange, set for few false alarms.
     """
     for passed in readings.all("storage.smart.passed"):
         bits = readings.number("storage.nvme.critical_warning", passed.subject)
@@ -121,8 +120,8 @@ def replaced_sectors(readings: Readings) -> Iterator[Finding]:
 
     A warning, not a fault, even for many: the data was saved, and a customer with three sectors replaced years ago has
     a drive that in Backblaze's data fails no more often than one with none (2.7 % against 2.5 % a year). Growth between
-    two runs says more. Flash wears out block by block, so a solid-state drive has a few allowed; beyond, confidence 0.5
-    (half of the drives with 2 to 4 bad blocks went on to hundreds: Schroeder et al., FAST 2016).
+    two runs says more. Flash wears out block by block (30 to 80 % of drives get a bad block within four
+    years: Schroeder et al., FAST 2016), so a solid-state drive has a few allowed; beyond, confidence 0.3 (ours).
     """
     for counter in _counters(readings, 5) + readings.all("storage.scsi.grown_defects"):
         count, solid = _count(counter), _solid(readings, counter.subject)
