@@ -40,7 +40,7 @@ class Journal:
     child before ``fork`` returns there, so a child that outlives its parent (stuck in the kernel, say) does not keep
     the lock; a started program inherits nothing (``O_CLOEXEC``).
 
-    ``syncs`` counts how often :meth:`sync` really went to the disk.
+    ``syncs`` counts how often the records were really brought to the disk.
     """
 
     def __init__(self, directory: Path, directory_fd: int) -> None:
@@ -110,30 +110,42 @@ class Journal:
                 raise
 
     def sync(self) -> None:
-        """Bring everything appended and attached so far to the disk; does nothing when nothing is new.
+        """Bring every record so far to the disk with one ``fdatasync``; does nothing when nothing is new.
 
-        One ``fdatasync`` of the journal, after one of each new attachment and an ``fsync`` of each directory with new
-        names: a record that survives a power cut never names a file that did not. Raises :class:`JournalError`.
-        When the disk refuses once, every later call fails too: the kernel reports lost pages only once, so a later
-        success would say nothing about them.
+        Attachments reach the disk when the kernel writes them back, and for certain with :meth:`settle`: an ``fsync``
+        for each would hold up every step. A file that a power cut took is noticed, for its record has its SHA-256.
+        Raises :class:`JournalError`. When the disk refuses once, every later call fails too: the kernel reports lost
+        pages only once, so a later success would say nothing about them.
         """
-        with self._lock:
-            self._require_open()
-            if self._lost is not None:
-                raise self._lost
-            if not self._unsynced:
-                return
-            self.syncs += 1
-            try:
-                self._attachments.sync()
-                if self._new_name:
-                    os.fsync(self._directory_fd)
-                    self._new_name = False
-                os.fdatasync(self._fd)
-            except OSError as e:
-                self._lost = from_os_error(e, self.directory / JOURNAL)
-                raise self._lost from e
-            self._unsynced = False
+        with self._lock, self._on_disk():
+            self._sync_records()
+
+    def settle(self) -> None:
+        """Bring all attachments to the disk, then the records that name them. Raises :class:`JournalError`."""
+        with self._lock, self._on_disk():
+            self._attachments.sync()
+            self._sync_records()
+
+    def _sync_records(self) -> None:
+        if not self._unsynced:
+            return
+        self.syncs += 1
+        if self._new_name:
+            os.fsync(self._directory_fd)
+            self._new_name = False
+        os.fdatasync(self._fd)
+        self._unsynced = False
+
+    @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        self._require_open()
+        if self._lost is not None:
+            raise self._lost
+        try:
+            yield
+        except OSError as e:
+            self._lost = from_os_error(e, self.directory / JOURNAL)
+            raise self._lost from e
 
     def close(self) -> None:
         """Close all files and so let the lock go. Does not sync."""

@@ -86,6 +86,7 @@ def _end(request: Request, journal: Journal, engine: Engine, *, complete: bool) 
     outcomes: dict[str, Outcome | None] = {step: result.outcome for step, result in engine.results.items()}
     findings: list[Finding] = [f for result in engine.results.values() for f in result.findings]
     verdict: RunVerdict = judge(request.needed, outcomes, findings)
+    journal.settle()  # so that a run that has its end on disk has all its evidence there too
     journal.append(ocp.run_end(verdict, complete=complete))
     journal.sync()
 

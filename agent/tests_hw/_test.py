@@ -16,8 +16,9 @@ class HardwareTest(ABC):
     """Exercises hardware and measures it.
 
     A test is one module of ``agent.tests_hw`` named like it, with one instance of a subclass as ``TEST``. Like a
-    probe it gathers evidence and interprets it, so an old run can be judged again. The exerciser is a well-kept program; ours is
-    how it is started, watched and understood. The runner ends it when a temperature comes near its trip point.
+    probe it gathers evidence and interprets it, so an old run can be judged again. The exerciser is a well-kept
+    program; ours is how it is started, watched and understood. The runner ends it when a temperature comes near its
+    trip point.
     """
 
     name: ClassVar[str]

@@ -160,12 +160,12 @@ def test_a_failed_sync_is_never_taken_for_done(journal, monkeypatch, call):
         again.sync()
 
 
-def test_an_early_sync_of_many_attachments_that_fails_is_told_by_the_next_sync(journal, monkeypatch):
+def test_an_early_sync_of_many_attachments_that_fails_is_told_when_it_is_settled(journal, monkeypatch):
     sick(monkeypatch, "fdatasync", errno.EIO)
     for i in range(70):
         journal.attach("log", evidence(b"%d" % i))
     with pytest.raises(JournalError, match="the disk reported an error: "):
-        journal.sync()
+        journal.settle()
 
 
 def test_a_journal_with_an_unreadable_sector_is_set_aside(tmp_path, monkeypatch):
