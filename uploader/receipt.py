@@ -17,7 +17,7 @@ MAX_RECEIPT = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``sha256`` and ``size`` (bytes) are the bundle's; ``received_at`` is ISO 8601, UTC; ``case_url`` for the person."""
+    """``sha256`` and ``size`` (bytes) are the bundle's, ``received_at`` is ISO 8601 (UTC), ``case_url`` a web page."""
 
     rma: str
     serial: str

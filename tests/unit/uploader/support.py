@@ -13,7 +13,7 @@ from uploader.bundle.format import Version
 from uploader.bundle.seal import Binding, Sealed, seal
 from uploader.keys import DeviceKey
 
-EDID = bytes(range(256)) * 2
+EDID = bytes(range(256))
 
 
 def binding(**changes: object) -> Binding:
