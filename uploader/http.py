@@ -145,10 +145,10 @@ class Http:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
-        # A proxy of the environment is right for the internet, and wrong for this very machine.
-        session.trust_env = not _is_loopback(self.base_url)
         # With an authenticator of its own, requests does not send passwords out of ~/.netrc.
         session.auth = lambda request: request
+        # A proxy of the environment is right for the internet, and wrong for this very machine.
+        session.proxies = {"no_proxy": ",".join(sorted(_LOOPBACK))} if _is_loopback(self.base_url) else {}
         session.headers.update({"User-Agent": "aiodiag", "Accept-Encoding": "identity"})
         return session
 
@@ -184,7 +184,7 @@ def _is_loopback(url: str) -> bool:
 def _attempt(session: requests.Session, server: str, request: requests.Request) -> Answer | Exception:
     try:
         prepared = session.prepare_request(request)
-        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        settings = session.merge_environment_settings(prepared.url or "", dict(session.proxies), True, None, None)
         timeout = (_CONNECT_S, _SILENCE_S)
         with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
             content = response.raw.read(_MAX_BODY + 1, decode_content=False)
@@ -204,7 +204,9 @@ def _explain(server: str, error: Exception) -> ReceiverError:
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return BadCertificate(Text("the server {server} has no valid certificate", {"server": server}), detail)
-    if any(isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes):
+    if any(
+        isinstance(cause, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError) for cause in causes
+    ):
         return _slow(server, detail)
     if isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidHeader):
         return nonsense(server, detail)

@@ -1,4 +1,4 @@
-"""A run directory, a key and a bundle to try things on."""
+"""A run directory and what it is bound to."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import gzip
 import json
 from pathlib import Path
 
-import pytest
-
 from agent.model import Evidence, Outcome, RunVerdict, ocp
 from uploader.bundle.format import Version
-from uploader.bundle.seal import Binding, Sealed, seal
-from uploader.keys import DeviceKey
+from uploader.bundle.seal import Binding
 
+ROOT = Path(__file__).resolve().parents[3]
 EDID = bytes(range(256))
 
 
-def binding(**changes: object) -> Binding:
-    values: dict[str, object] = {
-        "rma": "HB26-483920-5",
-        "serial": "HB-AIO-0001",
-        "serial_source": "dmi:product_serial",
-        "model": "AIO 24",
-        "nonce": "n0nce",
-        "run_id": "20260101T000000Z-abc",
-        "boot_id": "4e6f0a6c-1111-4222-8333-444455556666",
-        "tool": Version("aiodiag", "0.1.0"),
-        "plan": Version("quick", "1"),
-        "verdict": RunVerdict.PASS,
-    }
-    return Binding(**{**values, **changes})  # type: ignore[arg-type]
+BINDING = Binding(
+    rma="HB26-483920-5",
+    serial="HB-AIO-0001",
+    serial_source="dmi:product_serial",
+    model="AIO 24",
+    nonce="n0nce",
+    run_id="20260101T000000Z-abc",
+    boot_id="4e6f0a6c-1111-4222-8333-444455556666",
+    tool=Version("aiodiag", "0.1.0"),
+    plan=Version("quick", "1"),
+    verdict=RunVerdict.PASS,
+)
 
 
 def write_run(folder: Path) -> Path:
@@ -54,14 +50,3 @@ def write_run(folder: Path) -> Path:
     ]
     (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
     return folder
-
-
-@pytest.fixture(scope="session")
-def key(tmp_path_factory: pytest.TempPathFactory) -> DeviceKey:
-    return DeviceKey.load_or_create(tmp_path_factory.mktemp("keys") / "key")
-
-
-@pytest.fixture(scope="session")
-def sealed(tmp_path_factory: pytest.TempPathFactory, key: DeviceKey) -> Sealed:
-    folder = tmp_path_factory.mktemp("sealed")
-    return seal(write_run(folder / "run"), folder / "out", key, binding())

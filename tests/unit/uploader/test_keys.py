@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.uploader.support import ROOT
 from uploader.keys import DeviceKey, KeyUnusable, PublicKey
 from uploader.strict_json import Malformed
 
@@ -33,7 +34,7 @@ def test_many_processes_make_one_key(tmp_path: Path) -> None:
         "print(key.public.keyid, *[key.next_sequence() for _ in range(5)])"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "key")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     outputs = [process.communicate(timeout=60)[0].split() for process in running]
     assert len({output[0] for output in outputs}) == 1
     assert sorted(int(number) for output in outputs for number in output[1:]) == list(range(1, 21))
