@@ -132,3 +132,55 @@ def test_other_public_keys_are_refused(key: DeviceKey, change: dict[str, Any]) -
 def test_arbitrary_public_keys_are_refused_and_nothing_else(data: Any) -> None:
     with pytest.raises(Malformed):
         PublicKey.from_json(data)
+
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from uploader.keys import DeviceKey
+
+root = Path(sys.argv[1])
+
+def die_at(number):
+    count = 0
+    def counting(real):
+        def call(*arguments, **keywords):
+            nonlocal count
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **keywords)
+        return call
+    for name in ["open", "fsync", "replace", "mkdir", "close"]:
+        setattr(os, name, counting(getattr(os, name)))
+
+for number in range(1, 1000):
+    child = os.fork()
+    if child == 0:
+        die_at(number)
+        key = DeviceKey.load_or_create(root / "key")
+        (root / "seen").write_text(key.public.keyid)
+        key.next_sequence()
+        (root / "counted").write_text("")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    key = DeviceKey.load_or_create(root / "key")
+    if (root / "seen").exists():
+        assert (root / "seen").read_text() == key.public.keyid, number
+    if (root / "counted").exists():
+        assert key.next_sequence() == 2
+    assert key.next_sequence() in {1, 2, 3}, number
+    shutil.rmtree(root / "key")
+    (root / "seen").unlink(missing_ok=True)
+    (root / "counted").unlink(missing_ok=True)
+    if status == 0:
+        break
+print(number - 1)
+"""
+
+
+def test_a_kill_at_any_system_call_leaves_a_key_or_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
