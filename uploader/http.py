@@ -26,6 +26,12 @@ _SLOWEST = 4096
 """Bytes a second below which an upload counts as stuck; ours: a modem of the 1990s was faster."""
 _MAX_BODY = 1 << 20
 _MAX_DEPTH = 16
+_BROKEN_OFF = (
+    requests.ConnectionError,  # TLS that ends without a goodbye, too
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.SSLError,
+)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PROBLEMS = "https://hibertek.com/aiodiag/problems/"
 
@@ -208,10 +214,9 @@ def _explain(server: str, error: Exception) -> ReceiverError:
         isinstance(cause, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError) for cause in causes
     ):
         return _slow(server, detail)
-    if isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidHeader):
-        return nonsense(server, detail)
-    broken_off = requests.ConnectionError | requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError
-    if isinstance(error, broken_off) or not isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+    if isinstance(error, _BROKEN_OFF) or not isinstance(
+        error, requests.RequestException | urllib3.exceptions.HTTPError
+    ):
         return Unreachable(Text("the server {server} cannot be reached", {"server": server}), detail)
     return nonsense(server, detail)
 

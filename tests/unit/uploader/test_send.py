@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.uploader.server import RMA, Behaviour, receiver
+from tests.unit.uploader.server import RMA, Behaviour, certificate, receiver
 from uploader import dsse
 from uploader import send as send_module
 from uploader.bundle.seal import Sealed
@@ -97,6 +97,18 @@ def test_a_line_that_breaks_again_and_again(
     behaviour.keep_partial = keep_partial
     behaviour.break_at = [0, 1, 500, 1001, 1999, 3000, 4500, sealed.size - 1]
     with receiver(behaviour) as url:
+        make(url).send()
+    assert content(behaviour) == sealed.path.read_bytes()
+    assert behaviour.break_at == []
+
+
+def test_tls_that_breaks_is_no_reason_to_give_up(
+    behaviour: Behaviour, make: Make, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem, context = certificate(tmp_path, "localhost", days=1)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+    behaviour.break_at = [1, 500, 3000, sealed.size - 1]
+    with receiver(behaviour, context) as url:
         make(url).send()
     assert content(behaviour) == sealed.path.read_bytes()
     assert behaviour.break_at == []
