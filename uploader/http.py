@@ -115,11 +115,10 @@ class Http:
         """An absolute URL on this server; raises :class:`Nonsense` for one on another."""
         try:
             url = urljoin(f"{self.base_url}/", reference)
-            parts, base = urlsplit(url), urlsplit(self.base_url)
-            same = (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
+            same = _origin(url) == _origin(self.base_url) and "@" not in urlsplit(url).netloc
         except ValueError:
             same = False
-        if not same or "@" in parts.netloc:
+        if not same:
             raise nonsense(self.base_url, f"{reference[:200]!r} leads to another server")
         return url
 
@@ -170,10 +169,9 @@ def _checked(base_url: str) -> str:
         usable = (
             parts.hostname
             and parts.port != 0
-            and not (parts.query or parts.fragment or parts.username is not None)
+            and not set("?#@ ") & set(base_url)
             and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK))
             and base_url.isprintable()
-            and " " not in base_url
         )
     except ValueError:
         usable = False
@@ -181,6 +179,11 @@ def _checked(base_url: str) -> str:
         address = {"server": base_url[:200]}
         raise BadAddress(Text("{server} is no address of a receiver (https://...)", address))
     return base_url.rstrip("/")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _is_loopback(url: str) -> bool:

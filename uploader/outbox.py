@@ -189,7 +189,9 @@ class Outbox:
 
     def _change(self, entry: Entry) -> Entry:
         with self._changing():
-            return self._store(entry)
+            now = self._load(entry.sha256)
+            # Delivered is final: another process may have been quicker than the attempt that failed here.
+            return now if now.state is State.DELIVERED else self._store(entry)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from agent.model import Text
 from uploader.bundle.format import FILE_SUFFIX
 from uploader.dsse import EnvelopeRejected
 from uploader.http import Nonsense, ReceiverError, Refused, nonsense
-from uploader.outbox import Entry, Outbox, OutboxError
+from uploader.outbox import Entry, Outbox, OutboxError, State
 from uploader.receipt import Receipt
 from uploader.receiver import Receiver, ReceiverInfo, told
 from uploader.tus import Upload
@@ -31,7 +31,7 @@ class Retries:
     """How often in a row, without a byte of progress, and after what pauses (seconds) it is tried again.
 
     The pause is drawn evenly from 0 to twice the last limit ("full jitter", AWS Architecture Blog, 2015), so that many
-    devices do not come back at once after an outage. Ours: about 15 s of patience in all.
+    devices do not come back at once after an outage. Ours: about 20 s of patience in all.
     """
 
     limit: int = 5
@@ -60,6 +60,8 @@ def send(
     the outbox, with the reason. A receiver that cannot be reached at all is not tried again: that is the person's to
     decide. A broken transfer is.
     """
+    if entry.state is State.DELIVERED:
+        raise OutboxError(Text("the bundle was delivered already"))
     sending = _Sending(outbox, entry, receiver, progress)
     try:
         return sending.run(retries)

@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             upload += body
             self._answer(204, {"Upload-Offset": str(len(upload))})
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name is the base class's
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
     def _begin(self) -> str:

@@ -110,6 +110,14 @@ def test_what_is_no_bundle_is_refused(outbox: Outbox, sealed: Sealed, tmp_path: 
     assert outbox.entries() == []
 
 
+def test_delivered_is_final(outbox: Outbox, sealed: Sealed, key: DeviceKey) -> None:
+    entry = outbox.add(sealed.path, rma=RMA, server=SERVER)
+    done, _ = outbox.delivered(entry, receipt(entry, sealed.size, key), key.public)
+    for late in [outbox.failed(entry, Text("late")), outbox.refused(entry, Text("late")), outbox.started(entry, "x")]:
+        assert late == done
+    assert outbox.entries() == [done]
+
+
 @pytest.mark.parametrize(
     "change", [{"sha256": "0" * 64}, {"size": 1}, {"rma": "x"}, {"serial": "x"}, {"bundle_id": "x"}]
 )

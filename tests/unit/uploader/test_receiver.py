@@ -97,6 +97,7 @@ def test_a_damaged_memory_of_the_key_is_no_first_contact(behaviour: Behaviour, t
         "https://x:y",
         "https://[::1",
         "https://x/?a=b",
+        "https://x/?",
         "https://x/#a",
         "https://x y",
         "https://x\n",
@@ -115,6 +116,21 @@ def test_addresses_that_are_none(address: str, tmp_path: Path) -> None:
 )
 def test_addresses_that_are_good(address: str, tmp_path: Path) -> None:
     assert Receiver(address, tmp_path).base_url == address
+
+
+def test_what_is_on_the_same_server() -> None:
+    http = Http("https://rma.example:443/base")
+    assert http.url("/api/v1/uploads") == "https://rma.example:443/api/v1/uploads"
+    assert http.url("https://rma.example/x") == "https://rma.example/x"
+    for other in [
+        "https://rma.example:444/x",
+        "http://rma.example:443/x",
+        "https://a@rma.example/x",
+        "//b/x",
+        "data:,x",
+    ]:
+        with pytest.raises(Nonsense):
+            http.url(other)
 
 
 def answers(data: bytes) -> Callable[[socket.socket], None]:

@@ -88,6 +88,9 @@ def test_a_bundle_arrives_whole(behaviour: Behaviour, make: Make, sealed: Sealed
     assert entry.receipt is not None
     assert json.loads(dsse.verify(entry.receipt.encode(), RECEIPT_TYPE, behaviour.key.public, max_size=10_000))
     assert not case.outbox.bundle(entry).exists()
+    with pytest.raises(OutboxError, match="delivered already"):
+        case.send()
+    assert case.outbox.get(sealed.sha256) == entry
 
 
 @pytest.mark.parametrize("keep_partial", [True, False])
