@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from uploader.receiver import Receiver
 from uploader.send import Progress, send
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """What the receiver said when the device announced itself; ``nonce`` goes into the next bundle."""
-
-    nonce: str | None
-    problem: ReceiverError | None = None
-
-
 class Desk:
     """The device's key, sealed bundles and outbox, below one state directory.
 
@@ -35,22 +26,13 @@ class Desk:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self.bundles = state / "bundles"
         self.outbox = Outbox(state / "outbox")
 
-    def key(self) -> DeviceKey:
-        """The device's key; made on first use."""
-        return DeviceKey.load_or_create(self._state / "key")
-
-    def receiver(self, address: str) -> Receiver:
-        """The receiver at ``address``."""
-        return Receiver(address, self._state)
-
     def announce(self, address: str, rma: str, serial: str) -> str:
-        """Enrol this device for a case; gives the nonce that binds the next bundle to it."""
-        receiver = self.receiver(address)
+        """Make this device known for a case; gives the nonce that binds the next bundle to it."""
+        receiver = Receiver(address, self._state)
         receiver.info()
-        return receiver.enrol(rma, serial, self.key())
+        return receiver.enrol(rma, serial, self._key())
 
     def seal(self, run_directory: Path, run_id: str, view: RunView, *, rma: str | None, nonce: str | None) -> Sealed:
         """Seal a run for ``rma`` (``None``: for nobody yet)."""
@@ -66,16 +48,22 @@ class Desk:
             plan=Version(_text(view.parameters, "plan"), _text(view.metadata, "plan_version")),
             verdict=view.verdict,
         )
-        return seal(run_directory, self.bundles, self.key(), binding)
+        return seal(run_directory, self._state / "bundles", self._key(), binding)
 
-    def put(self, bundle: Path, *, rma: str, server: str) -> Entry:
-        """Put a bundle into the outbox; once, however often it is put there."""
-        return self.outbox.add(bundle, rma=rma, server=server)
+    def send(self, entry: Entry, progress: Progress | None = None) -> Receipt:
+        """Send one entry. The device announces itself first: the bundle may have been sealed where no network was.
 
-    def send(self, entry: Entry, progress: Progress = lambda sent, total: None) -> Receipt:
-        """Send one entry. The device announces itself first: it may have been sealed where there was no network."""
-        self.announce(entry.server, entry.rma, entry.serial)
-        return send(self.outbox, entry, self.receiver(entry.server), progress)
+        Whatever goes wrong is noted in the outbox, where the bundle stays.
+        """
+        try:
+            self.announce(entry.server, entry.rma, entry.serial)
+        except ReceiverError as e:
+            self.outbox.failed(entry, e.reason)
+            raise
+        return send(self.outbox, entry, Receiver(entry.server, self._state), progress)
+
+    def _key(self) -> DeviceKey:
+        return DeviceKey.load_or_create(self._state / "key")
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

@@ -62,7 +62,7 @@ def run_seal(args: argparse.Namespace) -> int:
         view = RunView.from_records(read(directory / "journal.jsonl"))
         sealed = desk.seal(directory, run_id, view, rma=args.rma, nonce=None)
         if args.rma and address:
-            desk.put(sealed.path, rma=args.rma, server=address)
+            desk.outbox.add(sealed.path, rma=args.rma, server=address)
     if args.json:
         document = {"schema": 1, "bundle": str(sealed.path), "bundle_id": sealed.bundle_id, "sha256": sealed.sha256}
         print(json.dumps(document, ensure_ascii=False, indent=2))

@@ -175,7 +175,7 @@ def _deliver(args: argparse.Namespace, desk: Desk, bundle: Path, rma: str) -> No
     address = server_address(args.server)
     assert address is not None
     with explained():
-        entry = desk.put(bundle, rma=rma, server=address)
+        entry = desk.outbox.add(bundle, rma=rma, server=address)
     deliver(desk, entry, args.lang)
 
 

@@ -38,12 +38,20 @@ def run(args: argparse.Namespace) -> int:
         if args.bundles:
             entries = [_put(desk, bundle, args.server) for bundle in args.bundles]
         else:
-            entries = [entry for entry in desk.outbox.entries() if entry.state is State.WAITING]
+            entries = [_addressed(desk, e, args.server) for e in desk.outbox.entries() if e.state is State.WAITING]
         sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang) for entry in entries]
         if args.json:
             after = [desk.outbox.get(entry.sha256).to_json() for entry in entries]
             print(json.dumps({"schema": 1, "entries": after}, ensure_ascii=False, indent=2))
     return 0 if all(sent) else INCOMPLETE
+
+
+def _addressed(desk: Desk, entry: Entry, server: str | None) -> Entry:
+    """An entry whose state file was lost does not know its receiver any more."""
+    address = entry.server or server_address(server)
+    if address is None:
+        raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
+    return entry if entry.server else desk.outbox.add(desk.outbox.bundle(entry), rma=entry.rma, server=address)
 
 
 def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
@@ -58,4 +66,4 @@ def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
     address = server_address(server)
     if address is None:
         raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
-    return desk.put(bundle, rma=rma, server=address)
+    return desk.outbox.add(bundle, rma=rma, server=address)
