@@ -231,7 +231,7 @@ def test_a_great_many_attachments_need_few_descriptors(journal):
     for i in range(300):
         journal.attach("log", evidence(b"%d" % i))
     assert len(os.listdir("/proc/self/fd")) - before < 100
-    journal.sync()
+    journal.settle()
     assert len(os.listdir("/proc/self/fd")) - before <= 1
     assert len(records(journal)) == 301
 
