@@ -1,1 +1,1 @@
-"""The receiver: cases, intake, verification, pages."""
+"""The receiver: RMA cases, enrolment of units, intake and verification of bundles, receipts, and the case page."""

@@ -1,0 +1,91 @@
+"""The calls of ``docs/protocol.md`` besides the upload itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+from starlette.responses import Response
+
+from agent import __version__
+from server_stub import enrolment
+from server_stub.cases import find_by_serial
+from server_stub.db import Bundle, Case, Upload
+from server_stub.db.models import BundleState, KeyState, UploadState
+from server_stub.problems import Problem, unknown_case
+from server_stub.receipts import receipt
+from server_stub.receiver import Here, Receiver
+from server_stub.settings import API, BODY_CAP
+
+router = APIRouter(prefix=API)
+
+
+@router.get("/receiver")
+def about(here: Here) -> dict[str, Any]:
+    """Who this is, and the key that its receipts are signed with."""
+    return {
+        "name": "aiodiag-server",
+        "version": __version__,
+        "key": here.key.public.to_json(),
+        "uploads": f"{API}/uploads",
+    }
+
+
+@router.get("/cases/{rma}")
+def coarse_status(rma: str, serial: str, here: Here) -> dict[str, str]:
+    """Where a case stands, for whoever knows its number and the serial."""
+    with here.db.read() as session:
+        case = find_by_serial(session, rma, serial)
+    if case is None:
+        raise unknown_case()
+    return {"rma": case.rma, "status": case.status.value}
+
+
+@router.post("/cases/{rma}/enrolment")
+async def enrol(rma: str, request: Request, here: Here) -> dict[str, str | None]:
+    """Enrol the key of a unit, and issue a nonce for its next bundle."""
+    envelope = await _body(request)
+    return await run_in_threadpool(_enrol, here, rma, envelope)
+
+
+@router.get("/uploads/{upload_id}/receipt")
+def get_receipt(upload_id: str, request: Request, here: Here) -> Response:
+    """The receiver's word that it has a bundle and believes it."""
+    case, bundle = _judged(here, upload_id)
+    if bundle.state is BundleState.QUARANTINED:
+        raise Problem("bundle-rejected", bundle.reason)
+    base = here.settings.public_url or str(request.base_url)
+    return Response(receipt(here.key, case, bundle, base), media_type="application/json")
+
+
+def _enrol(here: Receiver, rma: str, envelope: bytes) -> dict[str, str | None]:
+    wanted = enrolment.Request.verify(envelope)
+    with here.db.write() as session:
+        enrolled = enrolment.enrol(session, rma, wanted)
+    if enrolled.state is KeyState.QUARANTINED:
+        raise Problem("quarantined", "Another key speaks for this unit. Service staff have been told.")
+    return {"status": enrolled.state.value, "nonce": enrolled.nonce}
+
+
+def _judged(here: Receiver, upload_id: str) -> tuple[Case, Bundle]:
+    upload = here.uploads.get(upload_id)
+    if upload.state is UploadState.RECEIVING:
+        if upload.offset < upload.length:
+            raise Problem("conflict", f"The upload is at {upload.offset} of {upload.length} bytes.")
+        here.intake.settle_pending([upload_id])
+        if here.uploads.get(upload_id).state is UploadState.RECEIVING:
+            raise Problem("conflict", "The bundle is being verified.")
+    with here.db.read() as session:
+        bundle = session.scalars(select(Bundle).where(Bundle.upload_id == upload_id)).one()
+        return session.get_one(Case, session.get_one(Upload, upload_id).case_id), bundle
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_CAP:
+            raise Problem("too-large", f"A body has at most {BODY_CAP} bytes here.")
+    return bytes(body)

@@ -1,0 +1,160 @@
+"""``aiodiag-server``: the receiver on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from server_stub.app import create_app
+from server_stub.cases import all_cases, open_case
+from server_stub.clock import iso
+from server_stub.db import Database
+from server_stub.receiver import DataInUse, Receiver
+from server_stub.settings import Settings, default_data
+from uploader.keys import KeyUnusable
+
+USAGE = 2
+"""Exit status for bad input."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 after one line on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (ValueError, OSError, SQLAlchemyError, KeyUnusable, DataInUse) as error:
+        print(f"aiodiag-server: {str(error).splitlines()[0]}", file=sys.stderr)
+        return USAGE
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = Settings(arguments.data, arguments.public_url)
+    Receiver(settings).close()  # what is wrong with the data directory is said in one line, before anybody listens
+    config = uvicorn.Config(
+        create_app(settings),
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,  # addresses hold claim codes
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+    )
+    listener = _listen(arguments.host, arguments.port)
+    _Announcing(config).run(sockets=[listener])
+    return 0
+
+
+def _open_case(arguments: argparse.Namespace) -> int:
+    with _database(arguments.data).write() as session:
+        opened = open_case(
+            session,
+            serial=arguments.serial,
+            symptom=arguments.symptom,
+            words=arguments.words,
+            model=arguments.model,
+            shipped=arguments.shipped,
+        )
+        answer = {
+            "rma": opened.case.rma,
+            "serial": opened.case.unit.serial,
+            "claim": opened.claim,
+            "case_path": opened.path,
+        }
+    print(json.dumps(answer))
+    return 0
+
+
+def _cases(arguments: argparse.Namespace) -> int:
+    with _database(arguments.data).read() as session:
+        for case in all_cases(session):
+            print(f"{case.rma}  {iso(case.created)}  {case.status.value:<17}  {case.unit.serial}")
+    return 0
+
+
+class _Announcing(uvicorn.Server):
+    """Says where it listens once it does, for scripts that wait for it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            if self.started:
+                host, port = listener.getsockname()[:2]
+                shown = f"[{host}]" if ":" in host else host
+                print(f"listening on http://{shown}:{port}", flush=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def _database(data: Path) -> Database:
+    settings = Settings(data)
+    settings.prepare()
+    return Database(settings.database_url)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aiodiag-server", description="The receiver of diagnostics bundles.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, default=default_data(), metavar="DIR", help="where everything is kept")
+
+    serve = commands.add_parser("serve", parents=[data], help="answer on HTTP")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=_port, default=8765, help="port, 0 for any free one (%(default)s)")
+    serve.add_argument("--public-url", default="", metavar="URL", help="where customers reach these pages")
+    serve.set_defaults(run=_serve)
+
+    opening = commands.add_parser("open-case", parents=[data], help="open an RMA case; prints JSON with the claim code")
+    opening.add_argument("--serial", required=True, help="serial number of the unit")
+    opening.add_argument("--symptom", type=_symptom, default="", help="what the customer complains of, as one word")
+    opening.add_argument("--words", type=_words, default="", help="what the customer says")
+    opening.add_argument("--model", type=_words, default="", help="model of the unit")
+    opening.add_argument("--shipped", type=_day, metavar="YYYY-MM-DD", help="day on which the unit was shipped")
+    opening.set_defaults(run=_open_case)
+
+    listing = commands.add_parser("cases", parents=[data], help="list the cases, the newest first")
+    listing.set_defaults(run=_cases)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _symptom(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", text):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no symptom")
+    return text
+
+
+def _words(text: str) -> str:
+    if len(text) > 2000:
+        raise argparse.ArgumentTypeError("at most 2000 characters")
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no day (YYYY-MM-DD)") from None

@@ -1,0 +1,88 @@
+"""In which language a page is, and how its sentences get into it."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import Request
+
+from agent.catalogue import LANGUAGES
+from agent.model import Text
+
+NAMES = {"en": "English", "es": "Español", "zh_Hant": "繁體中文"}
+"""Language -> what its readers call it."""
+
+_TRANSLATORS: Mapping[str, Callable[[str], str]] = {}
+"""Language -> what translates a message into it."""
+
+_MAX_SPEC = 4
+
+
+def language(request: Request) -> str:
+    """What ``?lang=`` says, else the first of ``Accept-Language`` that we have, else English."""
+    asked = request.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    for tag in _accepted(request.headers.get("accept-language", "")):
+        found = {"en": "en", "es": "es", "zh": "zh_Hant"}.get(tag.split("-")[0])
+        if found:
+            return found
+    return "en"
+
+
+def html_tag(lang: str) -> str:
+    """The language as HTML says it (BCP 47)."""
+    return lang.replace("_", "-")
+
+
+def translate(text: str, lang: str) -> str:
+    """``text`` in ``lang``; as it is where no translation is known."""
+    return _TRANSLATORS.get(lang, str)(text)
+
+
+def gettext(lang: str) -> Callable[..., str]:
+    """The ``_`` of a template: a message, and values for its ``{named}`` fields."""
+
+    def _(message: str, **values: Any) -> str:
+        return say(Text(message, values), lang)
+
+    return _
+
+
+def say(text: Text, lang: str) -> str:
+    """A sentence in ``lang``. Templates in a journal are a stranger's: one whose fields are more than plain names
+    (``{x:>1000000000}`` takes a gigabyte) is shown as it stands.
+    """
+    template = translate(text.template, lang)
+    return template if not _plain(template) else _fill(template, text.values)
+
+
+def _fill(template: str, values: Mapping[str, Any]) -> str:
+    return str(Text(template, values))
+
+
+def _plain(template: str) -> bool:
+    try:
+        fields = list(string.Formatter().parse(template))
+    except ValueError:
+        return False
+    return all(
+        name is None or (name.isidentifier() and len(spec or "") <= _MAX_SPEC and "{" not in (spec or ""))
+        for _, name, spec, _ in fields
+    )
+
+
+def _accepted(header: str) -> list[str]:
+    """Language tags, the most wanted first (RFC 9110, 12.5.4)."""
+    weighed: list[tuple[float, str]] = []
+    for part in header[:500].split(","):
+        tag, _, parameter = part.strip().lower().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=") or 1) if parameter else 1.0
+        except ValueError:
+            continue
+        if weight > 0:
+            weighed.append((weight, tag.strip()))
+    return [tag for _, tag in sorted(weighed, key=lambda pair: -pair[0])]

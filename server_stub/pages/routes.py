@@ -1,0 +1,207 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response, StreamingResponse
+
+from server_stub.cases import find_by_claim, find_by_serial, timeline
+from server_stub.clock import now
+from server_stub.db import Bundle, Case, CaseStatus
+from server_stub.db.models import BundleState
+from server_stub.pages.bundle_view import BundleView, view_bundle
+from server_stub.pages.labels import EVENT, STATUS, VERDICT, WARRANTY
+from server_stub.pages.language import language, say
+from server_stub.pages.render import link, page
+from server_stub.problems import Problem
+from server_stub.receiver import Here, Receiver
+from server_stub.summary import MAX_RECORDS, UnreadableJournal
+from server_stub.warranty import YEARS, cover
+from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
+from uploader.keys import PublicKey
+
+router = APIRouter(include_in_schema=False)
+
+JOURNAL_PAGE = 200
+"""Records on one page of the journal."""
+
+
+@router.get("/")
+def start(request: Request, here: Here, rma: str = "", serial: str = "") -> Response:
+    """Where a case stands, for whoever has its number and the serial."""
+    asked = bool(rma or serial)
+    with here.db.read() as session:
+        case = find_by_serial(session, rma, serial) if asked else None
+    return page(
+        request,
+        "start.html",
+        status=404 if asked and case is None else 200,
+        asked=asked,
+        case=case,
+        steps=_steps(request, case) if case else [],
+        rma=rma,
+        serial=serial,
+    )
+
+
+@router.get("/cases/{rma}")
+def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: str = "") -> Response:
+    """The whole case, for whoever has the claim code."""
+    with here.db.read() as session:
+        case = find_by_claim(session, rma, claim)
+        if case is None:
+            return page(request, "claim.html", status=404 if claim else 200, rma=rma, asked=bool(claim))
+        rows = _bundles(session, case)
+        events = timeline(session, case)
+    chosen = next((row for row in rows if row.bundle_id == bundle), None) if bundle else _latest(rows)
+    if bundle and (chosen is None or chosen.state is not BundleState.ACCEPTED):
+        raise Problem("not-found")
+    lang = language(request)
+    today = now().date()
+    view, problem = _view(here, chosen, case, lang) if chosen else (None, "")
+    return page(
+        request,
+        "case.html",
+        case=case,
+        steps=_steps(request, case),
+        covers=[(say(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
+        warranty={name: say(text, lang) for name, text in WARRANTY.items()},
+        bundles=[(row, say(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
+        events=[(event, say(EVENT[event.kind], lang)) for event in events],
+        chosen=chosen,
+        view=view,
+        problem=problem,
+        base=f"/cases/{case.rma}/bundles/{chosen.bundle_id}" if chosen else "",
+        link=lambda path, **query: link(request, path, **query),
+    )
+
+
+def _accepted(rma: str, bundle: str, here: Here, claim: str = "") -> tuple[Case, Bundle]:
+    with here.db.read() as session:
+        case = find_by_claim(session, rma, claim)
+        row = next((b for b in _bundles(session, case) if b.bundle_id == bundle), None) if case else None
+    if case is None or row is None or row.state is not BundleState.ACCEPTED:
+        raise Problem("not-found")
+    return case, row
+
+
+Accepted = Annotated[tuple[Case, Bundle], Depends(_accepted)]
+"""A case and one of its accepted bundles, for whoever has the claim code."""
+
+
+@router.get("/cases/{rma}/bundles/{bundle}/journal")
+def journal(request: Request, here: Here, accepted: Accepted, page_number: int = 1) -> Response:
+    """The journal as it was written, record by record."""
+    case, row = accepted
+    number = min(max(1, page_number), MAX_RECORDS)
+    first = (number - 1) * JOURNAL_PAGE
+    with _opened(here, row) as opened:
+        records = list(itertools.islice(opened.journal(), first, first + JOURNAL_PAGE + 1))
+    path = request.url.path
+    return page(
+        request,
+        "journal.html",
+        case=case,
+        records=[_record(record) for record in records[:JOURNAL_PAGE]],
+        number=number,
+        back=link(request, f"/cases/{case.rma}", bundle=row.bundle_id),
+        before=link(request, path, page_number=str(number - 1)) if number > 1 else "",
+        after=link(request, path, page_number=str(number + 1)) if len(records) > JOURNAL_PAGE else "",
+    )
+
+
+@router.get("/cases/{rma}/bundles/{bundle}/file")
+def whole(here: Here, accepted: Accepted) -> Response:
+    """The bundle itself, to be verified by whoever does not believe this receiver."""
+    _, row = accepted
+
+    def content() -> Iterator[bytes]:
+        with here.blobs.local(row.sha256) as path, path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+    headers = {**_attachment(f"{row.bundle_id}.aiodiag.zip"), "Content-Length": str(row.size)}
+    return StreamingResponse(content(), media_type="application/zip", headers=headers)
+
+
+@router.get("/cases/{rma}/bundles/{bundle}/entries/{name:path}")
+def entry(name: str, here: Here, accepted: Accepted, download: bool = False) -> Response:
+    """One signed entry: as plain text to look at, or as it is stored."""
+    _, row = accepted
+    with _opened(here, row) as opened:
+        if name not in opened.names:
+            raise Problem("not-found")
+        if not download:
+            try:
+                text = opened.read_attachment(name)
+            except BundleRejected as error:
+                raise Problem("too-large") from error
+            return Response(text, media_type="text/plain; charset=utf-8", headers={"Content-Disposition": "inline"})
+
+    def content() -> Iterator[bytes]:
+        with _opened(here, row) as opened:
+            yield from opened.chunks(name)
+
+    headers = _attachment(name.rpartition("/")[2])
+    return StreamingResponse(content(), media_type="application/octet-stream", headers=headers)
+
+
+def _bundles(session: Session, case: Case) -> list[Bundle]:
+    """The newest first; accepted ones before others of the same name."""
+    rows = session.scalars(select(Bundle).where(Bundle.case_id == case.id).order_by(Bundle.id.desc())).all()
+    return sorted(rows, key=lambda row: row.state is not BundleState.ACCEPTED)
+
+
+def _latest(rows: list[Bundle]) -> Bundle | None:
+    return next((row for row in rows if row.state is BundleState.ACCEPTED), None)
+
+
+@contextmanager
+def _opened(here: Receiver, row: Bundle) -> Iterator[VerifiedBundle]:
+    """The bundle, verified again with the key that it was accepted with."""
+    key = PublicKey.from_json(row.statement["key"])
+    with here.blobs.local(row.sha256) as path, open_bundle(path, key=key) as opened:
+        yield opened
+
+
+def _view(here: Receiver, row: Bundle, case: Case, lang: str) -> tuple[BundleView | None, str]:
+    try:
+        with _opened(here, row) as opened:
+            return view_bundle(opened, lang, case.unit.shipped, now().date()), ""
+    except (BundleRejected, UnreadableJournal, FileNotFoundError) as error:
+        return None, str(error)
+
+
+def _steps(request: Request, case: Case) -> list[tuple[str, str]]:
+    """The seven steps as (``done``, ``now`` or ``next``; label)."""
+    lang = language(request)
+    order = list(CaseStatus)
+    at = order.index(case.status)
+    return [
+        ("done" if i < at else "now" if i == at else "next", say(STATUS[status], lang))
+        for i, status in enumerate(order)
+    ]
+
+
+def _record(record: dict[str, Any]) -> tuple[object, object, str, str]:
+    kinds = [k for k in record if k not in {"sequenceNumber", "timestamp"}]
+    body = record[kinds[0]] if kinds else {}
+    inner = [k for k in body if k != "testStepId"] if isinstance(body, dict) else []
+    return (
+        record.get("sequenceNumber", ""),
+        record.get("timestamp", ""),
+        inner[0] if inner else " ".join(kinds),
+        json.dumps(body, ensure_ascii=False, indent=1),
+    )
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

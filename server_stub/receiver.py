@@ -1,0 +1,61 @@
+"""One running receiver: its parts, put together once and handed to the routes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from server_stub.blobs import Blobs, FileBlobs
+from server_stub.db import Database
+from server_stub.intake import Intake
+from server_stub.settings import Settings
+from server_stub.uploads import Uploads
+from uploader.keys import DeviceKey, SigningKey
+
+
+class DataInUse(Exception):
+    """Another receiver runs on this data directory."""
+
+
+class Receiver:
+    """Owns the data directory while it lives. Raises :class:`DataInUse` when somebody else does, ``OSError`` when the
+    directory cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key cannot.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        settings.prepare()
+        self.settings = settings
+        self._lock = _lock(settings)
+        self.key: SigningKey = DeviceKey.load_or_create(settings.key)
+        self.db = Database(settings.database_url)
+        self.blobs: Blobs = FileBlobs(settings.bundles)
+        self.uploads = Uploads(self.db, settings.spool)
+        self.intake = Intake(self.db, self.blobs, self.uploads)
+        self.intake.settle_pending(list(self.uploads.recover()))
+
+    def close(self) -> None:
+        """Let go of the data directory."""
+        self.db.close()
+        os.close(self._lock)
+
+
+def _lock(settings: Settings) -> int:
+    lock = os.open(settings.data / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise DataInUse(f"another receiver runs on {settings.data}") from error
+    return lock
+
+
+def _receiver(request: Request) -> Receiver:
+    receiver: Receiver = request.app.state.receiver
+    return receiver
+
+
+Here = Annotated[Receiver, Depends(_receiver)]
+"""The receiver, for a route."""

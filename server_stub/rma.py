@@ -1,0 +1,51 @@
+"""RMA numbers and claim codes: what a customer is given when a case is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import date
+
+from agent.catalogue.entry import check_digit
+
+_RMA = re.compile(r"HB(\d\d)-(\d{6})-(\d)", re.ASCII)
+_CLAIM_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LOOKALIKES = str.maketrans("OIL", "011")
+_CLAIM_LENGTH = 12
+
+
+def new_rma(today: date) -> str:
+    """``HBYY-NNNNNN-C``: year, six random digits (numbers in sequence would tell how many cases there are), and
+    Damm's check digit over the eight digits before it.
+    """
+    year, number = f"{today.year % 100:02d}", f"{secrets.randbelow(10**6):06d}"
+    return f"HB{year}-{number}-{check_digit(year + number)}"
+
+
+def tidy_rma(typed: str) -> str:
+    """What somebody typed, as an RMA number; ``""`` when it is none (shape or check digit)."""
+    text = typed.strip().upper()
+    found = _RMA.fullmatch(text)
+    return text if found and check_digit(found[1] + found[2]) == int(found[3]) else ""
+
+
+def new_claim() -> str:
+    """``XXXX-XXXX-XXXX`` in Crockford's base 32: 60 random bits, and no letter that reads like a digit."""
+    code = "".join(secrets.choice(_CLAIM_ALPHABET) for _ in range(_CLAIM_LENGTH))
+    return "-".join(code[i : i + 4] for i in range(0, _CLAIM_LENGTH, 4))
+
+
+def claim_digest(typed: str) -> str:
+    """SHA-256 (hex) of a claim code as it was typed: case, dashes and look-alikes do not count.
+
+    A plain hash is enough for 60 random bits: there is no dictionary of them.
+    """
+    code = typed[:100].upper().replace("-", "").replace(" ", "").translate(_LOOKALIKES)
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Compare in a time that does not tell how much of it was right."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))

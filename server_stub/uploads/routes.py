@@ -1,0 +1,121 @@
+"""tus 1.0 over HTTP: core, creation, checksum, termination."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from server_stub.problems import Problem
+from server_stub.receiver import Here, Receiver
+from server_stub.settings import API
+from server_stub.uploads import headers
+from server_stub.uploads.writer import Writer, check_offset
+
+IDLE_S = 60.0
+"""Seconds without a byte after which a PATCH counts as broken off. Ours."""
+
+_PIECE = 256 * 1024
+"""Bytes gathered before they are worth a thread and a system call. Ours."""
+
+
+def _version(request: Request) -> None:
+    headers.check_version(request.headers)
+
+
+router = APIRouter(prefix=f"{API}/uploads")
+_VERSIONED = [Depends(_version)]
+
+
+@router.options("")
+@router.options("/{upload_id}")
+def options() -> Response:
+    """What of tus is spoken here."""
+    return Response(status_code=204, headers=headers.OPTIONS)
+
+
+@router.post("", dependencies=_VERSIONED)
+def create(request: Request, here: Here) -> Response:
+    """Announce a bundle; the same one again gives the same upload."""
+    upload = here.uploads.create(headers.Creation.from_headers(request.headers))
+    location = f"{API}/uploads/{upload.id}"
+    return Response(status_code=201, headers={"Location": location, "Upload-Offset": str(upload.offset)})
+
+
+@router.head("/{upload_id}", dependencies=_VERSIONED)
+def offset(upload_id: str, here: Here) -> Response:
+    """How much of an upload is safely here."""
+    upload = here.uploads.get(upload_id)
+    state = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.length)}
+    return Response(headers={**state, "Cache-Control": "no-store"})
+
+
+@router.patch("/{upload_id}", dependencies=_VERSIONED)
+async def append(upload_id: str, request: Request, here: Here) -> Response:
+    """Add bytes at the offset; with the last one the bundle is verified."""
+    if request.headers.get("content-type", "").lower() != headers.CONTENT_TYPE:
+        raise Problem("unsupported-media-type", f"Content-Type: {headers.CONTENT_TYPE} is needed.")
+    start = headers.whole_number(request.headers, "upload-offset")
+    checksum = headers.checksum(request.headers)
+    upload = await run_in_threadpool(here.uploads.get, upload_id)
+    check_offset(upload, start)
+    if "content-length" in request.headers:
+        declared = headers.whole_number(request.headers, "content-length")
+        if start + declared > upload.length:
+            raise Problem("too-large", f"The upload was declared to have {upload.length} bytes.")
+    if upload.offset == upload.length:
+        return _at(upload.offset)
+    writer = await run_in_threadpool(Writer.begin, here.uploads, upload_id, start, checksum)
+    try:
+        return _at(await _receive(request, here, writer, upload_id))
+    finally:
+        await run_in_threadpool(writer.close)
+
+
+@router.delete("/{upload_id}", dependencies=_VERSIONED)
+def terminate(upload_id: str, here: Here) -> Response:
+    """Give an upload up."""
+    here.uploads.remove(upload_id)
+    return Response(status_code=204)
+
+
+@router.post("/{upload_id}", dependencies=_VERSIONED)
+async def override(
+    upload_id: str, request: Request, here: Here, x_http_method_override: Annotated[str, Header()] = ""
+) -> Response:
+    """For clients behind something that lets no PATCH or DELETE through (tus 1.0, X-HTTP-Method-Override)."""
+    method = x_http_method_override.upper()
+    if method == "PATCH":
+        return await append(upload_id, request, here)
+    if method == "DELETE":
+        return await run_in_threadpool(terminate, upload_id, here)
+    raise Problem("method-not-allowed", headers={"Allow": "HEAD, PATCH, DELETE, OPTIONS"})
+
+
+async def _receive(request: Request, here: Receiver, writer: Writer, upload_id: str) -> int:
+    gathered = bytearray()
+    try:
+        async with asyncio.timeout(IDLE_S) as limit:
+            async for chunk in request.stream():
+                gathered += chunk
+                if len(gathered) >= _PIECE:
+                    await run_in_threadpool(writer.write, bytes(gathered))
+                    gathered.clear()
+                limit.reschedule(asyncio.get_running_loop().time() + IDLE_S)
+    except (ClientDisconnect, TimeoutError) as error:
+        await run_in_threadpool(writer.write, bytes(gathered))
+        await run_in_threadpool(writer.abandon)
+        raise Problem("bad-request", "The request broke off.") from error
+    await run_in_threadpool(writer.write, bytes(gathered))
+    position = await run_in_threadpool(writer.finish)
+    if writer.whole:
+        await run_in_threadpool(here.intake.settle, upload_id, writer.token)
+    return position
+
+
+def _at(position: int) -> Response:
+    return Response(status_code=204, headers={"Upload-Offset": str(position)})
