@@ -46,6 +46,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         access_log=False,  # addresses hold claim codes
         log_level="warning",
         server_header=False,
+        ws="none",
         proxy_headers=False,
     )
     listener = _listen(arguments.host, arguments.port)

@@ -16,7 +16,7 @@ def receipt(key: SigningKey, case: Case, bundle: Bundle, public_url: str) -> byt
     """The DSSE envelope for an accepted bundle. ``public_url`` is where this receiver's pages are found."""
     payload = {
         "rma": case.rma,
-        "serial": case.unit.serial,
+        "serial": bundle.statement["serial"],  # as the unit spells it
         "bundle_id": bundle.bundle_id,
         "sha256": bundle.sha256,
         "size": bundle.size,

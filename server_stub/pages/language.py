@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
 
-from agent.catalogue import LANGUAGES
 from agent.model import Text
+from agent.model.text import fill
+from agent.texts import LANGUAGES, language_of, translator
 
 NAMES = {"en": "English", "es": "Español", "zh_Hant": "繁體中文"}
 """Language -> what its readers call it."""
-
-_TRANSLATORS: Mapping[str, Callable[[str], str]] = {}
-"""Language -> what translates a message into it."""
 
 _MAX_SPEC = 4
 
@@ -26,7 +24,7 @@ def language(request: Request) -> str:
     if asked in LANGUAGES:
         return asked
     for tag in _accepted(request.headers.get("accept-language", "")):
-        found = {"en": "en", "es": "es", "zh": "zh_Hant"}.get(tag.split("-")[0])
+        found = language_of(tag)
         if found:
             return found
     return "en"
@@ -35,11 +33,6 @@ def language(request: Request) -> str:
 def html_tag(lang: str) -> str:
     """The language as HTML says it (BCP 47)."""
     return lang.replace("_", "-")
-
-
-def translate(text: str, lang: str) -> str:
-    """``text`` in ``lang``; as it is where no translation is known."""
-    return _TRANSLATORS.get(lang, str)(text)
 
 
 def gettext(lang: str) -> Callable[..., str]:
@@ -55,12 +48,8 @@ def say(text: Text, lang: str) -> str:
     """A sentence in ``lang``. Templates in a journal are a stranger's: one whose fields are more than plain names
     (``{x:>1000000000}`` takes a gigabyte) is shown as it stands.
     """
-    template = translate(text.template, lang)
-    return template if not _plain(template) else _fill(template, text.values)
-
-
-def _fill(template: str, values: Mapping[str, Any]) -> str:
-    return str(Text(template, values))
+    template = translator(lang)(text.template)
+    return fill(template, text.values) if _plain(template) else template
 
 
 def _plain(template: str) -> bool:

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from agent.catalogue import LANGUAGES
+from agent.texts import LANGUAGES
 from server_stub.pages.language import NAMES, gettext, html_tag, language
 from server_stub.pages.visible import visible
 
