@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from agent.model.run_view import RunView
-from uploader.bundle.verify import VerifiedBundle
+from uploader.bundle.verify import BundleRejected, VerifiedBundle
 
 MAX_RECORDS = 500_000
 """Records of a journal that are looked at: a hundred times those of a quick run. Ours."""
@@ -18,11 +18,13 @@ class UnreadableJournal(Exception):
 
 
 def read_run(bundle: VerifiedBundle) -> RunView:
-    """The run that the journal tells of; raises :class:`UnreadableJournal`."""
+    """The run that the journal tells of; raises :class:`UnreadableJournal` and ``BundleRejected``."""
     try:
         view = RunView.from_records(itertools.islice(bundle.journal(), MAX_RECORDS))
         _ = view.verdict, view.findings  # they read members of the journal, and must not fail later on a page
-    except (AttributeError, TypeError, ValueError, KeyError, RecursionError) as error:
+    except BundleRejected:
+        raise
+    except Exception as error:  # what a stranger can put into JSON has no end
         raise UnreadableJournal(str(error)[:200]) from error
     return view
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agent.journal import RunStore
 from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, RunVerdict, ocp
@@ -28,6 +29,10 @@ class Contents:
     readings: Sequence[Reading] = ()
     gaps: Sequence[Gap] = ()
     evidence: Sequence[Evidence] = ()
+    needed: Any = ("storage",)
+
+
+EMPTY = Contents()
 
 
 class Device:
@@ -49,7 +54,7 @@ class Device:
         return dsse.sign(strict_json.canonical(payload), ENROLMENT_TYPE, self.key)
 
     def bundle(
-        self, rma: str | None, nonce: str | None = None, contents: Contents = Contents(), *, model: str = "AIO 27"
+        self, rma: str | None, nonce: str | None = None, contents: Contents = EMPTY, *, model: str = "AIO 27"
     ) -> Sealed:
         store = RunStore(self.folder)
         run_id, journal = store.new()
@@ -58,7 +63,7 @@ class Device:
                 ocp.run_start(
                     version="0.1.0",
                     command_line="aiodiag selfcheck",
-                    parameters={"plan": "quick", "needed": ["storage"]},
+                    parameters={"plan": "quick", "needed": contents.needed},
                     unit={"serial": self.serial, "serial_source": "typed", "model": model},
                     components=[],
                     metadata={"boot_id": "0d5c2a3e-9a55-4f0c-8f57-1f4f5b0c2a10"},
