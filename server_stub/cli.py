@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
@@ -93,6 +94,13 @@ class _Announcing(uvicorn.Server):
                 print(f"listening on http://{shown}:{port}", flush=True)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
@@ -112,7 +120,7 @@ def _database(data: Path) -> Database:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aiodiag-server", description="The receiver of diagnostics bundles.")
+    parser = _Parser(prog="aiodiag-server", description="The receiver of diagnostics bundles.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, default=default_data(), metavar="DIR", help="where everything is kept")
@@ -143,7 +151,7 @@ def _port(text: str) -> int:
 
 
 def _symptom(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", text):
+    if not re.fullmatch(r"[a-z0-9-]{0,40}", text):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no symptom")
     return text
 
