@@ -88,9 +88,7 @@ def test_an_enrolment_must_be_signed_by_the_key_inside_and_for_this_case(bench: 
         "key_protection": "file",
         "time": "",
     }
-    forged = dsse.sign(
-        strict_json.canonical(stolen), "application/vnd.hibertek.aiodiag.enrolment+json", stranger.key
-    )
+    forged = dsse.sign(strict_json.canonical(stolen), "application/vnd.hibertek.aiodiag.enrolment+json", stranger.key)
     problem(bench.http.post(path, data=forged), 400, "bad-request")
     problem(bench.http.post(path, data=device.enrolment(other_case.rma)), 404, "unknown-case")
     problem(bench.http.post(path, data=bench.device("OTHER", "o").enrolment(case.rma)), 404, "unknown-case")
@@ -107,7 +105,13 @@ def test_two_first_uses_at_the_same_moment_cannot_both_win(bench: Bench) -> None
 
     def row(keyid: str) -> DeviceKey:
         return DeviceKey(
-            unit_id=case.unit_id, keyid=keyid, public={}, protection="file", state="enrolled", first_seen=moment, last_seen=moment
+            unit_id=case.unit_id,
+            keyid=keyid,
+            public={},
+            protection="file",
+            state="enrolled",
+            first_seen=moment,
+            last_seen=moment,
         )
 
     with pytest.raises(IntegrityError), bench.receiver.db.write() as session:
@@ -117,7 +121,10 @@ def test_two_first_uses_at_the_same_moment_cannot_both_win(bench: Bench) -> None
 @pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events"])
 def test_the_timeline_cannot_be_rewritten(bench: Bench, statement: str) -> None:
     bench.open_case()
-    with pytest.raises((IntegrityError, OperationalError), match="only ever added"), bench.receiver.db.write() as session:
+    with (
+        pytest.raises((IntegrityError, OperationalError), match="only ever added"),
+        bench.receiver.db.write() as session,
+    ):
         session.execute(text(statement))
     with bench.receiver.db.read() as session:
         assert [event.kind for event in session.scalars(select(Event))] == ["case-opened"]
@@ -141,7 +148,8 @@ def test_a_claim_code_survives_being_read_over_the_phone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("warranty", "last_day"), [("chassis", date(2027, 2, 28)), ("lcd", date(2026, 2, 28)), ("motherboard", date(2025, 2, 28))]
+    ("warranty", "last_day"),
+    [("chassis", date(2027, 2, 28)), ("lcd", date(2026, 2, 28)), ("motherboard", date(2025, 2, 28))],
 )
 def test_warranty_runs_from_the_day_of_shipping_to_its_last_day(warranty: str, last_day: date) -> None:
     shipped = date(2024, 2, 29)

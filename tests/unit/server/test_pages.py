@@ -31,7 +31,7 @@ from tests.unit.server.conftest import Bench
 SERIAL = "HB24A0017"
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 ANSI = "\x1b[31mred\x1b[0m\x07\u202egnp.exe\u200b"
-FORMULA = "=HYPERLINK(\"http://evil\")"
+FORMULA = '=HYPERLINK("http://evil")'
 
 
 def reading(value: Any = 3, subject: str = "sda") -> Reading:

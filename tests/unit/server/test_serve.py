@@ -24,13 +24,17 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from tusclient.uploader import Uploader
 
 from agent.model import Evidence
-from server_stub.settings import API
+from server_stub import cases
+from server_stub.db import Database
+from server_stub.settings import API, Settings
 from server_stub.uploads.writer import COMMIT_BYTES
 from tests.device import TIME, Contents, Device, encode_metadata, metadata
 from uploader.bundle.seal import Sealed
+from uploader.keys import PublicKey
 from uploader.outbox import Outbox
 from uploader.receipt import Receipt
 from uploader.receiver import Receiver
+from uploader.send import send
 
 ROOT = Path(__file__).resolve().parents[3]
 SERIAL = "HB24A0017"
@@ -79,11 +83,16 @@ def running(data: Path, *more: str) -> Iterator[Running]:
         receiver.end()
 
 
-def open_case(data: Path) -> dict[str, Any]:
-    done = server("open-case", "--serial", SERIAL, "--shipped", "2026-01-31", "--data", str(data))
-    assert done.returncode == 0, done.stderr
-    opened: dict[str, Any] = json.loads(done.stdout)
-    return opened
+def open_case(data: Path) -> dict[str, str]:
+    """A case, opened without the cost of another process."""
+    settings = Settings(data)
+    settings.prepare()
+    database = Database(settings.database_url)
+    with database.write() as session:
+        opened = cases.open_case(session, serial=SERIAL)
+        found = {"rma": opened.case.rma, "case_path": opened.path}
+    database.close()
+    return found
 
 
 def enrolled_bundle(url: str, device: Device, rma: str, size: int = 0) -> Sealed:
@@ -114,8 +123,6 @@ def check_receipt(url: str, location: str, rma: str, sealed: Sealed) -> None:
     info = requests.get(f"{url}{API}/receiver", timeout=20).json()
     envelope = requests.get(f"{location}/receipt", timeout=20)
     assert envelope.status_code == 200, envelope.text
-    from uploader.keys import PublicKey
-
     receipt = Receipt.verify(envelope.content, PublicKey.from_json(info["key"]))
     receipt.check(rma=rma, serial=SERIAL, bundle_id=sealed.bundle_id, sha256=sealed.sha256, size=sealed.size)
 
@@ -158,8 +165,6 @@ def test_tuspy_is_told_of_a_corrupted_piece(tmp_path: Path) -> None:
 
 
 def test_the_agents_own_client_and_this_receiver_understand_each_other(tmp_path: Path) -> None:
-    from uploader.send import send
-
     data = tmp_path / "data"
     opened = open_case(data)
     with running(data) as running_receiver:
@@ -207,7 +212,9 @@ def test_a_killed_receiver_keeps_what_it_had_committed_and_goes_on(tmp_path: Pat
         state = requests.head(again.url + path, headers=TUS, timeout=20)
         committed = int(state.headers["upload-offset"])
         assert COMMIT_BYTES <= committed < spool.stat().st_size
-        rest = uploader(again.url, sealed, rma, 4 << 20, url=again.url + path)
+        rest = uploader(again.url, sealed, rma, 4 << 20)
+        rest.set_url(again.url + path)
+        rest.offset = rest.get_offset()
         assert rest.offset == committed
         rest.upload()
         check_receipt(again.url, again.url + path, rma, sealed)
@@ -294,7 +301,8 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 def test_a_case_is_opened_and_listed(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    opened = open_case(data)
+    done = server("open-case", "--serial", SERIAL, "--shipped", "2026-01-31", "--data", str(data))
+    opened = json.loads(done.stdout)
     assert opened["case_path"] == f"/cases/{opened['rma']}?claim={opened['claim']}"
     listed = server("cases", "--data", str(data)).stdout
     assert listed.startswith(opened["rma"])
@@ -305,4 +313,6 @@ def test_a_case_is_opened_and_listed(tmp_path: Path) -> None:
 
 def test_tuspy_is_refused_an_unknown_upload(tmp_path: Path) -> None:
     with running(tmp_path / "data") as receiver, pytest.raises(TusCommunicationError):
-        Uploader(file_stream=io.BytesIO(b"x"), url=f"{receiver.url}{API}/uploads/{'0' * 32}", client=TusClient(receiver.url))
+        Uploader(
+            file_stream=io.BytesIO(b"x"), url=f"{receiver.url}{API}/uploads/{'0' * 32}", client=TusClient(receiver.url)
+        )

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from server_stub.db import Upload
+from server_stub.problems import Problem
 from server_stub.settings import API
 from server_stub.uploads.writer import Writer
-from server_stub.problems import Problem
 from tests.device import encode_metadata, metadata
 from tests.unit.server.conftest import APPEND, TUS, Bench, problem
 
