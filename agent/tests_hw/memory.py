@@ -1,7 +1,7 @@
 """Memory under load: stressapptest copies and checks patterns in free memory with all processors.
 
-A short pass first: a 3 s test of 1 GiB confirmed about half of the suspected bit flips in the field (see
-``docs/diagnosis.md``). A user-space test reaches free memory only, so the share that it covered is measured and said.
+A short pass finds memory that fails often; what fails once a day needs hours. A user-space test reaches free memory
+only, so the share that it covered is measured and said.
 Readings: ``memory_test.mismatches`` (count), ``memory_test.covered`` (B), ``memory_test.share`` (% of all memory),
 ``memory_test.rate`` (B/s copied).
 Source of the formats: stressapptest 1.0.6, sat.cc and worker.cc; MemTotal and MemAvailable: proc_meminfo(5), KiB.
@@ -17,7 +17,7 @@ from agent.probes._host import Host
 from agent.tests_hw._test import HardwareTest, Measured
 
 MOST_MIB = 1024
-"""MiB for a short pass: what the field data above used."""
+"""MiB for a short pass; ours."""
 SHARE_OF_FREE = 0.5
 """Of the memory that is free; ours: the person's own programs must not be pushed out."""
 LEAST_MIB = 64
