@@ -122,7 +122,7 @@ def _database(data: Path) -> Database:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="aiodiag-server", description="The receiver of diagnostics bundles.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = argparse.ArgumentParser(add_help=False)
+    data = _Parser(add_help=False)
     data.add_argument("--data", type=Path, default=default_data(), metavar="DIR", help="where everything is kept")
 
     serve = commands.add_parser("serve", parents=[data], help="answer on HTTP")

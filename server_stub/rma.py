@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from datetime import date
 
-from agent.catalogue.entry import check_digit
+from agent.model.check_digit import check_digit, is_rma_number
 
-_RMA = re.compile(r"HB(\d\d)-(\d{6})-(\d)", re.ASCII)
 _CLAIM_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKALIKES = str.maketrans("OIL", "011")
 _CLAIM_LENGTH = 12
@@ -27,8 +25,7 @@ def new_rma(today: date) -> str:
 def tidy_rma(typed: str) -> str:
     """What somebody typed, as an RMA number; ``""`` when it is none (shape or check digit)."""
     text = typed.strip().upper()
-    found = _RMA.fullmatch(text)
-    return text if found and check_digit(found[1] + found[2]) == int(found[3]) else ""
+    return text if is_rma_number(text) else ""
 
 
 def new_claim() -> str:

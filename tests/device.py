@@ -30,6 +30,8 @@ class Contents:
     gaps: Sequence[Gap] = ()
     evidence: Sequence[Evidence] = ()
     needed: Any = ("storage",)
+    raw: bytes = b""
+    """Lines that no journal of ours would hold; they go to its end."""
 
 
 EMPTY = Contents()
@@ -83,6 +85,8 @@ class Device:
                 ocp.step_outcome("storage", Outcome.PASS, None, 12.0, 0.42), ocp.step_end("storage", Outcome.PASS)
             )
             journal.append(ocp.run_end(RunVerdict.PASS, complete=True))
+        with (store.path(run_id) / "journal.jsonl").open("ab") as file:
+            file.write(contents.raw)
         binding = Binding(
             rma=rma,
             serial=self.serial,

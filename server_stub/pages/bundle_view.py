@@ -10,8 +10,8 @@ from typing import Any
 from agent.catalogue import entries
 from agent.model import Component, Finding, Gap, Reading, Text
 from agent.model.run_view import FoundFinding, RunView, StepView
+from agent.texts import render
 from server_stub.pages.labels import COMPONENT, OUTCOME, SEVERITY, VERDICT
-from server_stub.pages.language import say
 from server_stub.summary import read_run
 from server_stub.warranty import Cover, cover
 from uploader.bundle.verify import VerifiedBundle
@@ -87,16 +87,16 @@ class BundleView:
 def view_bundle(bundle: VerifiedBundle, lang: str, shipped: date | None, today: date) -> BundleView:
     """Read a verified bundle for its page; raises ``summary.UnreadableJournal`` and ``BundleRejected``."""
     run = read_run(bundle)
-    readings = sorted(run.readings.items(), key=lambda item: item[0])
+    readings = list(run.readings.items())
     return BundleView(
         verdict=run.verdict.value,
-        label=say(VERDICT[run.verdict.value], lang),
+        label=render(VERDICT[run.verdict.value], lang),
         unit=run.unit,
         started=run.started,
         ended=run.ended,
         version=run.version,
         findings=[_finding(found, lang, shipped, today) for found in run.findings],
-        inventory=[(say(COMPONENT[part.kind.value], lang), part) for part in run.components],
+        inventory=[(render(COMPONENT[part.kind.value], lang), part) for part in run.components],
         gaps=_gaps(run, lang),
         steps=[_step(step, lang) for step in run.steps.values()],
         readings=readings[:MAX_READINGS],
@@ -111,9 +111,9 @@ def _finding(found: FoundFinding, lang: str, shipped: date | None, today: date) 
     values = _scalars({"subject": finding.subject, **finding.values})
     return FindingRow(
         finding=finding,
-        severity=say(SEVERITY[finding.severity.value], lang),
-        verdict=say(VERDICT[finding.verdict.value], lang),
-        component=say(COMPONENT[finding.component.value], lang),
+        severity=render(SEVERITY[finding.severity.value], lang),
+        verdict=render(VERDICT[finding.verdict.value], lang),
+        component=render(COMPONENT[finding.component.value], lang),
         title=entry.text("title", lang, values) if entry else finding.code,
         message=entry.text("message", lang, values) if entry else "",
         advice=entry.text("advice", lang, values) if entry else "",
@@ -125,7 +125,7 @@ def _finding(found: FoundFinding, lang: str, shipped: date | None, today: date) 
 
 def _gaps(run: RunView, lang: str) -> list[GapRow]:
     rows = [
-        GapRow(step.name, gap, say(OUTCOME[gap.outcome.value], lang), _say(gap.reason, lang))
+        GapRow(step.name, gap, render(OUTCOME[gap.outcome.value], lang), _say(gap.reason, lang))
         for step in run.steps.values()
         for gap in step.gaps
     ]
@@ -135,7 +135,7 @@ def _gaps(run: RunView, lang: str) -> list[GapRow]:
 def _step(step: StepView, lang: str) -> StepRow:
     outcome = step.outcome.value if step.outcome else ""
     reason = _say(step.reason, lang) if step.reason else "; ".join(step.errors)
-    return StepRow(step, outcome, say(OUTCOME[outcome], lang), reason)
+    return StepRow(step, outcome, render(OUTCOME[outcome], lang), reason)
 
 
 def _evidence(bundle: VerifiedBundle) -> list[Evidence]:
@@ -147,7 +147,7 @@ def _evidence(bundle: VerifiedBundle) -> list[Evidence]:
 
 
 def _say(text: Text, lang: str) -> str:
-    return say(Text(text.template, _scalars(text.values)), lang)
+    return render(Text(text.template, _scalars(text.values)), lang)
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, str | int | float]:

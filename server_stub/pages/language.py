@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
 
 from agent.model import Text
-from agent.model.text import fill
-from agent.texts import LANGUAGES, language_of, translator
+from agent.texts import LANGUAGES, language_of, render
 
 NAMES = {"en": "English", "es": "Español", "zh_Hant": "繁體中文"}
 """Language -> what its readers call it."""
-
-_MAX_SPEC = 4
 
 
 def language(request: Request) -> str:
@@ -39,28 +35,9 @@ def gettext(lang: str) -> Callable[..., str]:
     """The ``_`` of a template: a message, and values for its ``{named}`` fields."""
 
     def _(message: str, **values: Any) -> str:
-        return say(Text(message, values), lang)
+        return render(Text(message, values), lang)
 
     return _
-
-
-def say(text: Text, lang: str) -> str:
-    """A sentence in ``lang``. Templates in a journal are a stranger's: one whose fields are more than plain names
-    (``{x:>1000000000}`` takes a gigabyte) is shown as it stands.
-    """
-    template = translator(lang)(text.template)
-    return fill(template, text.values) if _plain(template) else template
-
-
-def _plain(template: str) -> bool:
-    try:
-        fields = list(string.Formatter().parse(template))
-    except ValueError:
-        return False
-    return all(
-        name is None or (name.isidentifier() and len(spec or "") <= _MAX_SPEC and "{" not in (spec or ""))
-        for _, name, spec, _ in fields
-    )
 
 
 def _accepted(header: str) -> list[str]:

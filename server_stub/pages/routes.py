@@ -13,13 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
+from agent.texts import render
 from server_stub.cases import find_by_claim, find_by_serial, timeline
 from server_stub.clock import now
 from server_stub.db import Bundle, Case, CaseStatus
 from server_stub.db.models import BundleState
 from server_stub.pages.bundle_view import BundleView, view_bundle
 from server_stub.pages.labels import EVENT, STATUS, VERDICT, WARRANTY
-from server_stub.pages.language import language, say
+from server_stub.pages.language import language
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
@@ -72,10 +73,10 @@ def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: s
         "case.html",
         case=case,
         steps=_steps(request, case),
-        covers=[(say(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
-        warranty={name: say(text, lang) for name, text in WARRANTY.items()},
-        bundles=[(row, say(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
-        events=[(event, say(EVENT[event.kind], lang)) for event in events],
+        covers=[(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
+        warranty={name: render(text, lang) for name, text in WARRANTY.items()},
+        bundles=[(row, render(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
+        events=[(event, render(EVENT[event.kind], lang)) for event in events],
         chosen=chosen,
         view=view,
         problem=problem,
@@ -186,7 +187,7 @@ def _steps(request: Request, case: Case) -> list[tuple[str, str]]:
     order = list(CaseStatus)
     at = order.index(case.status)
     return [
-        ("done" if i < at else "now" if i == at else "next", say(STATUS[status], lang))
+        ("done" if i < at else "now" if i == at else "next", render(STATUS[status], lang))
         for i, status in enumerate(order)
     ]
 

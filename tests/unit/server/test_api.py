@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from agent.catalogue.entry import check_digit
+from agent.model.check_digit import check_digit
 from server_stub.db import DeviceKey, Event
 from server_stub.rma import claim_digest, new_claim, new_rma, tidy_rma
 from server_stub.settings import API, BODY_CAP

@@ -207,13 +207,65 @@ def test_two_receivers_cannot_share_a_data_directory(bench: Bench) -> None:
     assert bench.http.get(f"{API}/receiver").status_code == 200
 
 
+def finding_record(values: str, code: str = '"LOG-8400"') -> bytes:
+    """A line of a journal, as a stranger could write it."""
+    content = (
+        f'{{"code": {code}, "component": "storage-device", "subject": "sda", "severity": "critical", '
+        f'"verdict": "fail", "confidence": 0.5, "values": {values}, "evidence": [], "records": []}}'
+    )
+    artifact = f'{{"testStepId": "storage", "extension": {{"name": "finding", "content": {content}}}}}'
+    return f'{{"testStepArtifact": {artifact}, "sequenceNumber": 9, "timestamp": "x"}}\n'.encode()
+
+
 @pytest.mark.parametrize("needed", [7, {"a": None}, [["deep"]], "storage"])
-def test_a_journal_that_makes_no_sense_hurts_nobody(bench: Bench, needed: object) -> None:
+def test_a_run_that_makes_no_sense_is_not_called_passed(bench: Bench, needed: object) -> None:
     case, device = bench.open_case(SERIAL).case, bench.device(SERIAL)
     bench.enrol(device, case.rma)
     location = bench.upload(case.rma, SERIAL, device.bundle(case.rma, None, Contents(needed=needed)).path.read_bytes())
-    if needed == 7:
-        rejected(bench, location, "the journal cannot be read")
-    else:
-        assert bench.receipt(location).status_code == 200
-        assert [row.verdict for row in stored(bench)] == ["incomplete"]
+    assert bench.receipt(location).status_code == 200
+    assert [row.verdict for row in stored(bench)] == ["incomplete"]
+
+
+def test_a_journal_that_is_no_strict_json_is_not_accepted(bench: Bench) -> None:
+    case, device = bench.open_case(SERIAL).case, bench.device(SERIAL)
+    bench.enrol(device, case.rma)
+    contents = Contents(raw=finding_record('{"count": NaN}'))
+    location = bench.upload(case.rma, SERIAL, device.bundle(case.rma, None, contents).path.read_bytes())
+    rejected(bench, location, "the journal cannot be read")
+
+
+HUGE = (
+    b'{"testStepArtifact": {"testStepId": "storage", "extension": {"name": "outcome", "content": '
+    b'{"outcome": "pass", "reason": null, "duration_s": 1'
+    + b"0" * 400
+    + b'}}}, "sequenceNumber": 1, "timestamp": ""}\n'
+)
+ODD = (
+    b'{"testStepArtifact": {"testStepId": "storage", "measurement": {"name": "a.b", "value": [1], "subcomponent": '
+    b'{"name": {}}, "metadata": {"component": "cpu", "source": 1, "time": null}}}, "sequenceNumber": "x", '
+    b'"timestamp": []}\n'
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        finding_record('{"count": [[1]], "x": {"y": null}}'),
+        finding_record('{"count": 1}', code='"\\ud800\\u0000"'),
+        finding_record('{"x": ' + "[" * 500 + "]" * 500 + "}"),
+        HUGE,
+        ODD,
+        b"[" * 100_000 + b"\n" + b"\xff\x00\n" + b"1" * 5000 + b"\n",
+    ],
+    ids=["odd values", "surrogate", "deep", "huge number", "odd reading", "noise"],
+)
+def test_odd_records_hurt_nobody(bench: Bench, raw: bytes) -> None:
+    opened, device = bench.open_case(SERIAL), bench.device(SERIAL)
+    bench.enrol(device, opened.case.rma)
+    sealed = device.bundle(opened.case.rma, None, Contents(raw=raw))
+    location = bench.upload(opened.case.rma, SERIAL, sealed.path.read_bytes())
+    assert bench.receipt(location).status_code in {200, 422}
+    assert len(stored(bench)) == 1
+    assert bench.http.get(opened.path).status_code == 200
+    journal = f"/cases/{opened.case.rma}/bundles/{sealed.bundle_id}/journal"
+    assert bench.http.get(journal, params={"claim": opened.claim}).status_code in {200, 404}

@@ -22,8 +22,8 @@ from agent.model import (
     Text,
     Verdict,
 )
+from agent.texts import render
 from server_stub.cases import Opened
-from server_stub.pages.language import say
 from server_stub.pages.visible import visible
 from tests.device import TIME, Contents
 from tests.unit.server.conftest import Bench
@@ -163,7 +163,7 @@ def test_raw_evidence_is_plain_text_from_the_signed_list_only(bench: Bench) -> N
     opened, base = sent(bench, CONTENTS)
     claim = {"claim": opened.claim}
     page = bench.http.get(opened.path).text
-    [name] = {found for found in re.findall(r"entries/(attachments/[A-Za-z0-9._-]+)\?", page)}
+    [name] = set(re.findall(r"entries/(attachments/[A-Za-z0-9._-]+)\?", page))
     viewed = bench.http.get(f"{base}/entries/{name}", params=claim)
     assert viewed.headers["content-type"] == "text/plain; charset=utf-8"
     assert viewed.content == b"[ 1.0] I/O error, dev sda\n"
@@ -251,4 +251,4 @@ def test_what_is_shown_hides_nothing(value: object) -> None:
 
 @given(st.text(st.characters(), max_size=30), st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3)))
 def test_any_template_gives_a_short_sentence(template: str, values: dict[str, Any]) -> None:
-    assert len(say(Text(template, values), "es")) < 200_000
+    assert len(render(Text(template, values), "es")) < 200_000
