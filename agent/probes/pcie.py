@@ -66,7 +66,7 @@ class PcieProbe(Probe):
     """Devices, links and error counters of the PCI bus.
 
     From ``/sys/bus/pci/devices`` (kernel Documentation/ABI/testing/sysfs-bus-pci), subjects ``0000:01:00.0``:
-    ``pcie.name`` (of udev's hardware database, else the numbers), ``pcie.id`` (``vendor:device``), ``pcie.class``
+    ``pcie.id`` (``vendor:device``), ``pcie.name`` (of udev's hardware database, where it knows one), ``pcie.class``
     (``0x010802``), ``pcie.driver``, ``pcie.enabled``, ``pcie.power_state`` (``D0`` to ``D3cold``) and ``pcie.parent``,
     the bridge or port at the other end of the device's link. ``pcie.link.speed`` and ``.max_speed`` in transfers/s for
     each lane (1 GT/s is 10⁹), ``pcie.link.width`` and ``.max_width`` in lanes (unit ``count``): now, and what this end
@@ -141,14 +141,11 @@ def _device(tree: Tree, device: str, names: dict[str, str], time: str) -> Iterat
         return Reading(f"pcie.{quantity}", value, unit, component, device, f"{path}/{file}", time)
 
     vendor, model = tree.integer(f"{path}/vendor"), tree.integer(f"{path}/device")
-    known = vendor is not None and model is not None and 0 <= vendor < 2**16 and 0 <= model < 2**16
-    if known:
+    if vendor is not None and model is not None and 0 <= vendor < 2**16 and 0 <= model < 2**16:
         yield reading("id", f"{vendor:04x}:{model:04x}", "", "device")
     maker, called = (_udev.printable(names.get(key)) for key in _udev.PROPERTIES)
     if called:
         yield reading("name", f"{maker} {called}".strip(), "", "uevent")
-    elif known:
-        yield reading("name", f"{vendor:04x}:{model:04x}", "", "device")
     if re.fullmatch("0x[0-9a-f]{6}", kind):
         yield reading("class", kind, "", "class")
     driver = (tree.link(f"{path}/driver") or "").rpartition("/")[2]

@@ -49,7 +49,7 @@ class UsbProbe(Probe):
     From ``/sys/bus/usb/devices`` (kernel Documentation/ABI/stable/sysfs-bus-usb and testing/sysfs-bus-usb), of every
     device and hub, subjects ``usb1``, ``1-2.3``: ``usb.speed`` in bit/s, at which it runs; ``usb.version``, the release
     of the specification that it says it follows (``3.20``); ``usb.device.id`` (``vendor:product``), ``.name`` (its own
-    words, else those of udev's hardware database, else the numbers), ``.manufacturer``, ``.class`` (``0x09``),
+    words, else those of udev's hardware database), ``.manufacturer``, ``.class`` (``0x09``),
     ``.max_current`` in A, ``.ports`` (``count``, of a hub), ``.removable`` (``fixed``, ``removable``, ``unknown``),
     ``.authorized``, ``.power`` (``active``, ``suspended``) and ``.port``, where it hangs.
 
@@ -144,7 +144,7 @@ def _texts(text: Callable[[str], str], names: dict[str, str]) -> Iterator[tuple[
     maker, called = (_udev.printable(names.get(key)) for key in _udev.PROPERTIES)
     kind = re.fullmatch("[0-9a-f]{2}", text("bDeviceClass"))
     yield "id", ids, "idProduct"
-    yield "name", text("product") or called or ids, "product"
+    yield "name", text("product") or called, "product"
     yield "manufacturer", text("manufacturer") or maker, "manufacturer"
     yield "class", f"0x{kind[0]}" if kind else "", "bDeviceClass"
     yield "removable", text("removable"), "removable"

@@ -147,7 +147,7 @@ def _errors(readings: Readings, end: Reading, errors: int) -> dict[str, str | in
 
 
 def _name(readings: Readings, subject: str) -> str:
-    name = readings.get("pcie.name", subject)
+    name = readings.get("pcie.name", subject) or readings.get("pcie.id", subject)
     return str(name.value) if name else subject
 
 

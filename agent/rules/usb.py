@@ -58,7 +58,8 @@ def speed(readings: Readings) -> Iterable[Finding]:
         if now is None or rate is None or peer is None or readings.get("usb.device.ports", device):
             continue
         if _release(version) >= limits.limit("version") and rate < limits.limit("speed"):
-            values = {"device": _text(readings, "usb.device.name", device) or device}
+            name = _text(readings, "usb.device.name", device)
+            values = {"device": name or _text(readings, "usb.device.id", device) or device}
             yield _finding(SLOW, device, [version, now, peer], values, 0.1)
 
 

@@ -67,7 +67,6 @@ def test_a_drive_and_its_port(tmp_path: Path) -> None:
     readings, gaps, _ = look(tmp_path)
     assert values(readings, DRIVE) == {
         "id": "144d:a808",
-        "name": "144d:a808",
         "class": "0x010802",
         "driver": "nvme",
         "enabled": True,
@@ -92,7 +91,7 @@ def test_a_sleeping_device_is_not_asked_for_its_link(tmp_path: Path) -> None:
     add(tmp_path, "", PORT, {"vendor": "0x8086", "device": "0xa33c", "power_state": "D3cold"} | LINK)
     readings, gaps, evidence = look(tmp_path)
     assert not any("link_" in path for e in evidence for path in e.tree().files)
-    assert values(readings, PORT) == {"id": "8086:a33c", "name": "8086:a33c", "power_state": "D3cold"}
+    assert values(readings, PORT) == {"id": "8086:a33c", "power_state": "D3cold"}
     assert [g.essential for g in gaps if g.subject == ""] == [True]
 
 

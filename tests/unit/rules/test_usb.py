@@ -62,7 +62,8 @@ def device(version: str, speed: str, ports: str = "0") -> dict[str, object]:
         f"{path}/version": version,
         f"{path}/speed": speed,
         f"{path}/maxchild": ports,
-        f"{path}/product": "Ultra",
+        f"{path}/idVendor": "0781",
+        f"{path}/idProduct": "5581",
         f"{BUS}/1-0:1.0/usb1-port2/over_current_count": "0",
         f"{BUS}/1-0:1.0/usb1-port2/peer": {"link": "../../../usb2/2-0:1.0/usb2-port2"},
     }
@@ -84,4 +85,4 @@ def device(version: str, speed: str, ports: str = "0") -> dict[str, object]:
 def test_devices_below_their_speed(files: dict[str, object], expected: list[str]) -> None:
     found = judge(files)
     assert [finding.code for finding in found] == expected
-    assert all(f.values == {"device": "Ultra"} and f.severity is Severity.INFO for f in found)
+    assert all(f.values == {"device": "0781:5581"} and f.severity is Severity.INFO for f in found)
