@@ -11,7 +11,8 @@ from agent.catalogue import entries
 from agent.model import Component, Finding, Gap, Reading, Text
 from agent.model.run_view import FoundFinding, RunView, StepView
 from agent.texts import render
-from server_stub.pages.labels import COMPONENT, OUTCOME, SEVERITY, VERDICT
+from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, step_word
+from server_stub.pages.labels import VERDICT
 from server_stub.summary import read_run
 from server_stub.warranty import Cover, cover
 from uploader.bundle.verify import VerifiedBundle
@@ -40,6 +41,7 @@ class FindingRow:
 class StepRow:
     """A step and its outcome in words."""
 
+    name: str
     step: StepView
     outcome: str
     label: str
@@ -96,7 +98,7 @@ def view_bundle(bundle: VerifiedBundle, lang: str, shipped: date | None, today: 
         ended=run.ended,
         version=run.version,
         findings=[_finding(found, lang, shipped, today) for found in run.findings],
-        inventory=[(render(COMPONENT[part.kind.value], lang), part) for part in run.components],
+        inventory=[(render(COMPONENTS[part.kind], lang), part) for part in run.components],
         gaps=_gaps(run, lang),
         steps=[_step(step, lang) for step in run.steps.values()],
         readings=readings[:MAX_READINGS],
@@ -111,9 +113,9 @@ def _finding(found: FoundFinding, lang: str, shipped: date | None, today: date) 
     values = _scalars({"subject": finding.subject, **finding.values})
     return FindingRow(
         finding=finding,
-        severity=render(SEVERITY[finding.severity.value], lang),
+        severity=render(SEVERITIES[finding.severity], lang),
         verdict=render(VERDICT[finding.verdict.value], lang),
-        component=render(COMPONENT[finding.component.value], lang),
+        component=render(COMPONENTS[finding.component], lang),
         title=entry.text("title", lang, values) if entry else finding.code,
         message=entry.text("message", lang, values) if entry else "",
         advice=entry.text("advice", lang, values) if entry else "",
@@ -125,17 +127,17 @@ def _finding(found: FoundFinding, lang: str, shipped: date | None, today: date) 
 
 def _gaps(run: RunView, lang: str) -> list[GapRow]:
     rows = [
-        GapRow(step.name, gap, render(OUTCOME[gap.outcome.value], lang), _say(gap.reason, lang))
-        for step in run.steps.values()
+        GapRow(_say(step_word(name), lang), gap, render(OUTCOMES[gap.outcome], lang), _say(gap.reason, lang))
+        for name, step in run.steps.items()
         for gap in step.gaps
     ]
     return sorted(rows, key=lambda row: not row.gap.essential)
 
 
 def _step(step: StepView, lang: str) -> StepRow:
-    outcome = step.outcome.value if step.outcome else ""
+    label = OUTCOMES[step.outcome] if step.outcome else Text("not finished")
     reason = _say(step.reason, lang) if step.reason else "; ".join(step.errors)
-    return StepRow(step, outcome, render(OUTCOME[outcome], lang), reason)
+    return StepRow(_say(step_word(step.name), lang), step, step.outcome or "", render(label, lang), reason)
 
 
 def _evidence(bundle: VerifiedBundle) -> list[Evidence]:

@@ -1,4 +1,4 @@
-"""The words for what the database and a journal say in code."""
+"""The words for what the database says in code; those for what a journal says are in ``agent.texts.words``."""
 
 from __future__ import annotations
 
@@ -23,18 +23,6 @@ VERDICT = {
     "": Text("Not judged"),
 }
 
-SEVERITY = {"critical": Text("Critical"), "warning": Text("Warning"), "info": Text("Note")}
-
-OUTCOME = {
-    "pass": Text("passed"),
-    "fail": Text("failed"),
-    "unsupported": Text("not possible here"),
-    "skipped": Text("skipped"),
-    "error": Text("the tool failed"),
-    "interrupted": Text("interrupted"),
-    "": Text("not finished"),
-}
-
 WARRANTY = {
     "chassis": Text("Chassis"),
     "lcd": Text("LCD"),
@@ -49,24 +37,4 @@ EVENT = {
     "upload-started": Text("A diagnosis is being uploaded"),
     "bundle-accepted": Text("A diagnosis was received and verified"),
     "bundle-quarantined": Text("A diagnosis was received but not accepted; it is kept for service staff"),
-}
-
-COMPONENT = {
-    "panel": Text("Panel"),
-    "backlight": Text("Backlight"),
-    "touch": Text("Touch"),
-    "motherboard": Text("Motherboard"),
-    "cpu": Text("Processor"),
-    "memory-module": Text("Memory module"),
-    "storage-device": Text("Storage device"),
-    "fan": Text("Fan"),
-    "power-supply": Text("Power supply"),
-    "camera": Text("Camera"),
-    "speaker": Text("Speaker"),
-    "microphone": Text("Microphone"),
-    "wifi": Text("Wi-Fi"),
-    "ethernet": Text("Ethernet"),
-    "usb-port": Text("USB"),
-    "rtc-battery": Text("Clock battery"),
-    "chassis": Text("Chassis"),
 }

@@ -245,6 +245,12 @@ ODD = (
     b'{"name": {}}, "metadata": {"component": "cpu", "source": 1, "time": null}}}, "sequenceNumber": "x", '
     b'"timestamp": []}\n'
 )
+VAST = (
+    b'{"testStepArtifact": {"testStepId": "storage", "measurement": {"name": "a.b", "value": 1'
+    + b"0" * 400
+    + b', "unit": "B", "subcomponent": {"name": "x"}, "metadata": {"component": "cpu", "source": "s", "time": ""}}}, '
+    b'"sequenceNumber": 7, "timestamp": ""}\n'
+)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +261,10 @@ ODD = (
         finding_record('{"x": ' + "[" * 500 + "]" * 500 + "}"),
         HUGE,
         ODD,
+        VAST,
         b"[" * 100_000 + b"\n" + b"\xff\x00\n" + b"1" * 5000 + b"\n",
     ],
-    ids=["odd values", "surrogate", "deep", "huge number", "odd reading", "noise"],
+    ids=["odd values", "surrogate", "deep", "huge number", "odd reading", "vast", "noise"],
 )
 def test_odd_records_hurt_nobody(bench: Bench, raw: bytes) -> None:
     opened, device = bench.open_case(SERIAL), bench.device(SERIAL)
