@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,14 +24,20 @@ def journal(tmp_path: Path):
         yield journal
 
 
-@pytest.fixture
-def file_limit():
-    """Sets the size that a file may reach: the kernel then writes up to it and refuses the rest, like a full disk."""
+@contextlib.contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """No file may grow beyond ``size`` bytes: the kernel writes up to it and refuses the rest, like a full disk.
+
+    Only around the call under test: pytest's own output may be such a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def sick(monkeypatch, name: str, number: int, times: int = 1) -> None:
@@ -45,42 +53,38 @@ def sick(monkeypatch, name: str, number: int, times: int = 1) -> None:
     monkeypatch.setattr(os, name, call)
 
 
-def test_a_full_disk_loses_nothing_and_is_no_end(journal, file_limit):
+def test_a_full_disk_loses_nothing_and_is_no_end(journal):
     path = journal.directory / "journal.jsonl"
     journal.append(log("before"))
     size = path.stat().st_size
     for room in (0, 1, 50, 150):
-        file_limit(size + room)
-        with pytest.raises(JournalError, match="the disk is full: "):
+        with file_limit(size + room), pytest.raises(JournalError, match="the disk is full: "):
             journal.append(log("first of two"), log("電腦" * 50))
         assert path.stat().st_size == size
-    file_limit(resource.RLIM_INFINITY)
     assert journal.append(log("after")) == [2]
     journal.sync()
     assert [r["testRunArtifact"]["log"]["message"] for r in records(journal)[1:]] == ["before", "after"]
 
 
-def test_an_attachment_that_does_not_fit_leaves_nothing(journal, file_limit):
-    file_limit(8192)
-    with pytest.raises(JournalError, match="the disk is full: "):
-        journal.attach("log", evidence(os.urandom(20_000)))
-    assert list((journal.directory / "attachments").iterdir()) == []
-    assert journal.attach("log", evidence(b"fits")) == 1
+def test_an_attachment_that_does_not_fit_leaves_nothing(journal):
+    with file_limit(8192):
+        with pytest.raises(JournalError, match="the disk is full: "):
+            journal.attach("log", evidence(os.urandom(20_000)))
+        assert list((journal.directory / "attachments").iterdir()) == []
+        assert journal.attach("log", evidence(b"fits")) == 1
 
 
-def test_an_attachment_without_room_for_its_record_is_taken_back(journal, file_limit):
-    file_limit((journal.directory / "journal.jsonl").stat().st_size + 10)
-    with pytest.raises(JournalError, match="the disk is full: "):
+def test_an_attachment_without_room_for_its_record_is_taken_back(journal):
+    size = (journal.directory / "journal.jsonl").stat().st_size
+    with file_limit(size + 10), pytest.raises(JournalError, match="the disk is full: "):
         journal.attach("log", evidence(b"x"))
     assert list((journal.directory / "attachments").iterdir()) == []
     assert len(records(journal)) == 1
 
 
-def test_a_run_that_cannot_begin_leaves_no_journal(tmp_path, file_limit):
-    file_limit(20)
-    with pytest.raises(JournalError, match="the disk is full: "):
+def test_a_run_that_cannot_begin_leaves_no_journal(tmp_path):
+    with file_limit(20), pytest.raises(JournalError, match="the disk is full: "):
         Journal.create(tmp_path / "run")
-    file_limit(resource.RLIM_INFINITY)
     Journal.create(tmp_path / "run").close()
 
 
