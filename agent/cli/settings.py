@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATE_VARIABLE = "AIODIAG_STATE"
 SERVER_VARIABLE = "AIODIAG_SERVER"
@@ -13,6 +16,8 @@ def state_directory() -> Path:
     """The directory of runs, outbox and key: ``$AIODIAG_STATE``; ``/var/lib/aiodiag`` for root; else below
     ``$XDG_STATE_HOME`` or ``~/.local/state`` (XDG Base Directory Specification). Made on first use, 0700.
     """
+    from pathlib import Path
+
     chosen = os.environ.get(STATE_VARIABLE)
     if chosen:
         directory = Path(chosen)

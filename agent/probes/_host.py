@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.model import Evidence, Gap, Outcome, Text, Tree
-from agent.tools import Result, Status, run
+
+if TYPE_CHECKING:
+    from agent.tools import Result
 
 T = TypeVar("T")
 
@@ -35,6 +37,8 @@ class Host:
 
     def run(self, program: str, *args: str, timeout_s: float) -> Result:
         """Run a program of ``agent.tools.programs``; never raises for anything that it does."""
+        from agent.tools import Result, Status, run  # here: most areas start none, and ``aiodiag unit`` is in a hurry
+
         if self.root:
             reason = Text("no program is run over captured files")
             return Result(program, Status.MISSING, None, b"", b"", 0.0, False, reason)

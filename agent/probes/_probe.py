@@ -31,6 +31,12 @@ class Probe(ABC):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """Read the machine. The only part that does any I/O; yields each piece as soon as it is there."""
 
+    def gather_parts(self, host: Host) -> Iterator[Evidence | Gap]:
+        """Read only what names the parts of the unit, for ``aiodiag unit``, which must answer at once; for an area that
+        is quickly read that is everything.
+        """
+        return self.gather(host)
+
     @abstractmethod
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Turn evidence into components, readings and gaps. Pure.

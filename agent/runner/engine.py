@@ -16,7 +16,7 @@ from typing import Protocol
 
 from agent.model import Evidence, Outcome, Text
 from agent.runner.step import Guard, Step, StepResult, Trouble
-from agent.runner.worker import Item, Send, Worker
+from agent.runner.worker import Item, Send, TimeLimit, Worker
 
 GRACE_S = 1.0
 """Seconds that a killed worker gets to be gone before it is left behind (it is stuck in the kernel); ours."""
@@ -113,6 +113,9 @@ class Engine:
     def _hear(self, running: _Running) -> None:
         items, ended = running.worker.receive()
         for item in items:
+            if isinstance(item, TimeLimit):
+                running.deadline = running.began + item.seconds
+                continue
             running.result.take(item)
             if isinstance(item, Evidence) and not running.salvaging:
                 running.evidence.append(item)

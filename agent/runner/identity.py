@@ -8,9 +8,9 @@ from agent.probes._host import Host
 from agent.probes._identity import identity
 from agent.runner.engine import Engine, Observer
 from agent.runner.step import StepResult
-from agent.runner.steps import probe_step
+from agent.runner.steps import parts_step, probe_step
 
-INVENTORY = ("unit", "cpu", "memory", "panel", "storage")
+PARTS = ("unit", "cpu", "memory", "panel", "storage")
 """The areas that name exchangeable parts."""
 
 
@@ -39,3 +39,8 @@ def with_serial(unit: dict[str, str], serial: str | None) -> dict[str, str]:
 def probe(areas: Iterable[str], host: Host, observers: Iterable[Observer] = ()) -> list[StepResult]:
     """Probe ``areas`` without a journal. Raises ``KeyError`` for an unknown one."""
     return Engine(observers).run([probe_step(area, host) for area in areas])
+
+
+def parts(host: Host) -> list[StepResult]:
+    """What names the unit and its parts, as quickly as it can be read; nothing about anybody's health."""
+    return Engine().run([parts_step(area, host) for area in PARTS])

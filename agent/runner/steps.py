@@ -6,51 +6,77 @@ from collections.abc import Callable, Iterable, Sequence
 
 from agent import tests_hw
 from agent.model import Evidence, Gap, Outcome, Reading, Readings
-from agent.probes import load
+from agent.probes import areas, load
 from agent.probes._host import Host
-from agent.probes._probe import Seen
-from agent.runner.step import Salvage, Step
-from agent.runner.worker import Send, Work
+from agent.probes._probe import Probe, Seen
+from agent.runner.step import Step
+from agent.runner.worker import Send, TimeLimit
 from agent.watch.heat import too_hot
 
 RULES = "rules"
+LONGEST_PROBE_S = 60.0
+"""Seconds within which a probe must have said how long it may take; no probe may take longer (conformance test)."""
 RULES_TIMEOUT_S = 10.0
 """Seconds for all rules together; they are pure and take milliseconds, so this only ends one that hangs; ours."""
 
 
 def probe_step(area: str, host: Host) -> Step:
-    """Gather the evidence of one area, then interpret it. Raises ``KeyError`` for an unknown area."""
-    probe = load(area)
-    work, salvage = _evidence_first(lambda: probe.gather(host), probe.interpret)
-    return Step(f"probe.{area}", work, probe.timeout_s, salvage)
+    """Gather the evidence of one area, then interpret it. Raises ``KeyError`` for an unknown area.
+
+    The probe is loaded in the step's own process: side by side with the others, and what breaks in it breaks there.
+    """
+    return _probe_step(area, lambda probe: probe.gather(host))
+
+
+def parts_step(area: str, host: Host) -> Step:
+    """Like :func:`probe_step`, but gathers only what names the parts."""
+    return _probe_step(area, lambda probe: probe.gather_parts(host))
+
+
+def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) -> Step:
+    if area not in areas():
+        raise KeyError(area)
+
+    def work(send: Send) -> None:
+        probe = load(area)
+        send(TimeLimit(probe.timeout_s))
+        _evidence_first(gather(probe), probe.interpret, send)
+
+    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
+        _send_all(load(area).interpret(evidence), send)
+
+    return Step(f"probe.{area}", work, LONGEST_PROBE_S, salvage)
 
 
 def test_step(name: str, duration_s: float, host: Host) -> Step:
     """Exercise hardware for so many seconds, under the abort temperature. Raises ``KeyError`` for an unknown test."""
     test = tests_hw.load(name)
     seconds = max(duration_s, test.least_s)
-    work, salvage = _evidence_first(lambda: test.exercise(host, seconds), test.interpret)
+
+    def work(send: Send) -> None:
+        _evidence_first(test.exercise(host, seconds), test.interpret, send)
+
+    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
+        _send_all(test.interpret(evidence), send)
+
     return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=too_hot)
 
 
 def _evidence_first(
-    gather: Callable[[], Iterable[Evidence | Gap]], interpret: Callable[[Sequence[Evidence]], Iterable[Seen]]
-) -> tuple[Work, Salvage]:
+    gathered: Iterable[Evidence | Gap], interpret: Callable[[Sequence[Evidence]], Iterable[Seen]], send: Send
+) -> None:
     """All evidence is sent, and so kept, before any of it is interpreted."""
+    evidence: list[Evidence] = []
+    for item in gathered:
+        send(item)
+        if isinstance(item, Evidence):
+            evidence.append(item)
+    _send_all(interpret(evidence), send)
 
-    def work(send: Send) -> None:
-        evidence: list[Evidence] = []
-        for item in gather():
-            send(item)
-            if isinstance(item, Evidence):
-                evidence.append(item)
-        salvage(evidence, send)
 
-    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
-        for seen in interpret(evidence):
-            send(seen)
-
-    return work, salvage
+def _send_all(items: Iterable[Seen], send: Send) -> None:
+    for item in items:
+        send(item)
 
 
 def rules_step(readings: Sequence[Reading]) -> Step:

@@ -7,14 +7,32 @@ import json
 import os
 import signal
 import struct
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from agent.model import Component, Evidence, Finding, Gap, Reading
 
 Item = Evidence | Component | Reading | Gap | Finding
-Send = Callable[[Item], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """What a worker says first when only it knows how long its work may take: seconds since its step began."""
+
+    seconds: float
+
+    def to_json(self) -> dict[str, float]:
+        """``{"seconds"}``."""
+        return {"seconds": self.seconds}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TimeLimit:
+        """Inverse of :meth:`to_json`; raises ``KeyError`` or ``ValueError``."""
+        return cls(float(data["seconds"]))
+
+
+Send = Callable[[Item | TimeLimit], None]
 Work = Callable[[Send], None]
 
 _HEAD = struct.Struct(">II")
@@ -25,11 +43,12 @@ TOTAL_CAP = 256 * 1024 * 1024
 CHUNK = 1 << 20
 """Bytes taken from one worker before the others get their turn; ours."""
 
-_KINDS: dict[str, type[Component | Reading | Gap | Finding]] = {
+_KINDS: dict[str, type[Component | Reading | Gap | Finding | TimeLimit]] = {
     "component": Component,
     "reading": Reading,
     "gap": Gap,
     "finding": Finding,
+    "timelimit": TimeLimit,
 }
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = b"500"  # between the agent (0) and the programs it starts, which the kernel should take first
@@ -59,7 +78,7 @@ class Worker:
         self.exit_status: int | None = None
         """As :attr:`subprocess.Popen.returncode`; ``None`` while it runs."""
 
-    def receive(self) -> tuple[list[Item], bool]:
+    def receive(self) -> tuple[list[Item | TimeLimit], bool]:
         """What came since the last call, and whether the pipe is at its end. Sets :attr:`failure` when the work raised,
         when the stream is not ours, or when there is too much of it.
         """
@@ -71,7 +90,7 @@ class Worker:
             self._received += len(chunk)
         except BlockingIOError:
             pass
-        items: list[Item] = []
+        items: list[Item | TimeLimit] = []
         try:
             self._unpack(items)
         except (ValueError, KeyError, TypeError) as e:
@@ -80,7 +99,7 @@ class Worker:
             self.failure = f"the stream ends {len(self._buffer)} bytes into a frame"
         return items, ended
 
-    def _unpack(self, items: list[Item]) -> None:
+    def _unpack(self, items: list[Item | TimeLimit]) -> None:
         """Move whole frames from the buffer to ``items``; those before a bad one are there when it raises."""
         if self._received > TOTAL_CAP:
             raise ValueError(f"more than {TOTAL_CAP} bytes")
@@ -124,7 +143,7 @@ class Worker:
         os.close(self.fd)
 
 
-def _decode(header: dict[str, Any], blob: bytes) -> Item:
+def _decode(header: dict[str, Any], blob: bytes) -> Item | TimeLimit:
     kind = header["is"]
     if kind == "evidence":
         return Evidence.from_header(header["item"], blob)
@@ -138,7 +157,7 @@ def _child(work: Work, fd: int, parent: int) -> NoReturn:
         _settle(fd, parent)
         with os.fdopen(fd, "wb", closefd=False) as pipe:
 
-            def send(item: Item) -> None:
+            def send(item: Item | TimeLimit) -> None:
                 if isinstance(item, Evidence):
                     header, blob = {"is": "evidence", "item": item.header()}, item.data
                 else:
@@ -150,6 +169,8 @@ def _child(work: Work, fd: int, parent: int) -> NoReturn:
                 work(send)
                 status = 0
             except BaseException:
+                import traceback
+
                 _write(pipe.write, {"is": "failed"}, traceback.format_exc(limit=20).encode()[:65536])
     finally:
         os._exit(status)

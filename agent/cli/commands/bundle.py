@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from gettext import gettext as _
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.commands import Subparsers
@@ -32,11 +31,11 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     seal.set_defaults(run=run_seal)
     text = _("show what a bundle says")
     show = actions.add_parser("show", parents=[common], help=text, description=text)
-    show.add_argument("file", type=Path, metavar="FILE")
+    show.add_argument("file", metavar="FILE")
     show.set_defaults(run=run_show)
     text = _("check that a bundle is whole and signed")
     verify = actions.add_parser("verify", parents=[common], help=text, description=text)
-    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("file", metavar="FILE")
     verify.set_defaults(run=run_verify)
 
 
@@ -103,11 +102,14 @@ def run_verify(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(path: Path) -> VerifiedBundle:
+def _open(file: str) -> VerifiedBundle:
+    from pathlib import Path
+
     from uploader.bundle.verify import open_bundle
 
+    path = Path(file)
     if not path.is_file():
-        raise Problem(Text("there is no file {path}", {"path": str(path)}))
+        raise Problem(Text("there is no file {path}", {"path": file}))
     return open_bundle(path)
 
 

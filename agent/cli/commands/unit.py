@@ -19,20 +19,21 @@ def run(args: argparse.Namespace) -> int:
     """Print the identity and the parts. Exit status 0 with a serial number, 3 without."""
     from agent.cli import plain
     from agent.probes._host import Host
-    from agent.runner.identity import INVENTORY, from_probe, probe
+    from agent.runner.identity import from_probe, parts
 
-    results = {result.step: result for result in probe(INVENTORY, Host())}
-    unit = from_probe(results["probe.unit"])
-    parts = [part for result in results.values() for part in result.components]
-    gaps = [(result.step, gap) for result in results.values() for gap in result.gaps]
+    results = parts(Host())
+    unit = next(from_probe(result) for result in results if result.step == "probe.unit")
+    components = [part for result in results for part in result.components]
+    # Gaps that are about health are none of the question; one that a command would close is worth saying.
+    gaps = [(r.step, gap) for r in results for gap in r.gaps if gap.remedy or r.step == "probe.unit"]
     if args.json:
         document = {
             "schema": 1,
             "unit": unit,
-            "components": [part.to_json() for part in parts],
+            "components": [part.to_json() for part in components],
             "not_seen": [{"step": step, **gap.to_json()} for step, gap in gaps],
         }
         print(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        plain.print_unit(unit, parts, gaps, args.lang)
+        plain.print_unit(unit, components, gaps, args.lang)
     return 0 if unit.get("serial") else 3

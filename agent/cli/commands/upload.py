@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from gettext import gettext as _
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.commands import Subparsers
@@ -14,6 +13,8 @@ from agent.cli.settings import server_address, state_directory
 from agent.model import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uploader.outbox import Entry
     from uploader.submission import Desk
 
@@ -22,13 +23,15 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     """Add the command."""
     text = _("send what waits in the outbox, or the given bundles")
     parser = subparsers.add_parser("upload", parents=[common], help=text, description=text)
-    parser.add_argument("bundles", nargs="*", type=Path, metavar="BUNDLE", help=_("a sealed bundle (default: all)"))
+    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help=_("a sealed bundle (default: all)"))
     parser.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when everything that was to be sent is delivered, 3 when something is left."""
+    from pathlib import Path
+
     from agent.cli.sending import deliver
     from uploader.outbox import State
     from uploader.submission import Desk
@@ -36,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     desk = Desk(state_directory())
     with explained():
         if args.bundles:
-            entries = [_put(desk, bundle, args.server) for bundle in args.bundles]
+            entries = [_put(desk, Path(bundle), args.server) for bundle in args.bundles]
         else:
             entries = [_addressed(desk, e, args.server) for e in desk.outbox.entries() if e.state is State.WAITING]
         sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang) for entry in entries]

@@ -55,8 +55,6 @@ from agent.probes._probe import Probe, Seen
 from agent.probes.storage._drives import PATTERNS, Drive, drives
 from agent.probes.storage._facts import DriveFacts
 from agent.probes.storage._seen import Asked, seen
-from agent.probes.storage._smart_json import json_facts, output_lines
-from agent.probes.storage._smart_text import text_facts
 from agent.tools import Status
 
 _NO_ANSWER = "smartctl-no-answer"
@@ -86,6 +84,10 @@ class StorageProbe(Probe):
         answers = host.each(asked, lambda name: _ask(host, asked[name]), timeout_s=_ANSWER_S + 5)
         for answer in answers:
             yield replace(answer, essential=asked[answer.subject].internal) if isinstance(answer, Gap) else answer
+
+    def gather_parts(self, host: Host) -> Iterator[Evidence | Gap]:
+        """The kernel knows model and serial of most drives; none is asked, so none can keep us waiting."""
+        yield host.tree(*PATTERNS)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """See the module. An area with no drive at all, or with no evidence, gives an essential gap."""
@@ -133,9 +135,14 @@ def _not_asked(drive: Drive, reason: Text, remedy: str) -> Gap:
 def _asked(name: str, drive: Drive | None, answer: Evidence | None, trees: Sequence[Evidence]) -> Asked:
     facts = DriveFacts()
     if answer is not None and answer.kind == "smartctl-json":
+        from agent.probes.storage._smart_json import json_facts, output_lines
+        from agent.probes.storage._smart_text import text_facts
+
         document = answer.json()
         facts = text_facts(output_lines(document)).overlaid(json_facts(document))
     elif answer is not None and answer.kind == "smartctl-text":
+        from agent.probes.storage._smart_text import text_facts
+
         facts = text_facts(answer.text().splitlines())
     read = answer or trees[0]
     return Asked(
