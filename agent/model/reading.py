@@ -13,7 +13,27 @@ from agent.model.component import ComponentKind
 Value = bool | int | float | str
 
 UNITS = frozenset(
-    {"", "1", "%", "°C", "V", "A", "W", "Hz", "rpm", "B", "B/s", "bit/s", "transfers/s", "s", "h", "m", "px", "count"}
+    {
+        "",
+        "1",
+        "%",
+        "°C",
+        "V",
+        "A",
+        "W",
+        "Hz",
+        "rpm",
+        "B",
+        "B/s",
+        "bit/s",
+        "transfers/s",
+        "s",
+        "h",
+        "m",
+        "px",
+        "dBm",
+        "count",
+    }
 )
 """Units a reading may have. ``""`` for text and yes/no, ``"1"`` for a ratio or a level, ``"count"`` for a counter."""
 
