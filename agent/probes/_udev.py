@@ -15,14 +15,16 @@ from agent.model import Evidence, Gap, Outcome, Text
 from agent.probes._host import Host, now
 
 PROPERTIES = ("ID_VENDOR_FROM_DATABASE", "ID_MODEL_FROM_DATABASE")
-"""What is kept. Others hold what is private: ``ID_SERIAL_SHORT`` the serial number of a customer's USB stick."""
+"""What is kept of every subsystem. Others hold what is private: ``ID_SERIAL_SHORT`` the serial number of a customer's
+USB stick."""
 
 Names = dict[str, dict[str, str]]
 
 
-def gather(host: Host, subsystem: str) -> Evidence | Gap:
-    """Evidence of kind ``udev`` with :data:`PROPERTIES` of every device of ``subsystem``, by the name that it has in
-    sysfs; a gap where there is no libudev or the files are a copy of some other machine's.
+def gather(host: Host, subsystem: str, also: Iterable[str] = ()) -> Evidence | Gap:
+    """Evidence of kind ``udev`` with :data:`PROPERTIES` and ``also`` those, none of them private, of every device of
+    ``subsystem``, by the name that it has in sysfs; a gap where there is no libudev or the files are a copy of some
+    other machine's.
     """
     if host.root:
         return Gap("names", Outcome.UNSUPPORTED, Text("no program is run over captured files"))
@@ -35,9 +37,10 @@ def gather(host: Host, subsystem: str) -> Evidence | Gap:
         return Gap("names", Outcome.UNSUPPORTED, reason, remedy="sudo apt-get install libudev1")
     started, start = now(), time.monotonic()
     found: Names = {}
+    wanted = (*PROPERTIES, *also)
     for device in pyudev.Context().list_devices(subsystem=subsystem):
         properties = device.properties
-        found[device.sys_name] = {key: properties[key] for key in PROPERTIES if key in properties}
+        found[device.sys_name] = {key: properties[key] for key in wanted if key in properties}
     return Evidence(
         kind="udev",
         subject=subsystem,

@@ -26,6 +26,17 @@ def test_the_devices_of_this_machine_with_nothing_private() -> None:
     assert _udev.names([evidence]) == loaded
 
 
+def test_only_what_is_asked_for_besides_the_names() -> None:
+    """The kernel itself gives every network interface its name; with udevd there are addresses beside it."""
+    evidence = _udev.gather(Host(), "net", ("INTERFACE",))
+    if isinstance(evidence, Gap):
+        pytest.skip(str(evidence.reason))
+    loaded = evidence.json()
+    assert {device: properties["INTERFACE"] for device, properties in loaded.items()} == {d: d for d in loaded}
+    assert "lo" in loaded
+    assert {key for properties in loaded.values() for key in properties} <= {*_udev.PROPERTIES, "INTERFACE"}
+
+
 def test_without_libudev_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
