@@ -14,6 +14,7 @@ from typing import ClassVar
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
+from agent.probes._udev import printable
 
 CARDS = "/proc/asound/cards"
 PCM = "/proc/asound/pcm"
@@ -101,11 +102,11 @@ def _no_card(controllers: int) -> Gap:
 def _cards(tree: Tree) -> dict[str, str]:
     """Number and name of each card: `` 0 [PCH            ]: HDA-Intel - HDA Intel PCH``."""
     found = re.findall(r"^ *(\d{1,3}) \[[^\]\n]*\]: \S+ - (.{1,80})$", tree.text(CARDS) or "", re.ASCII | re.MULTILINE)
-    cards = dict(found)
+    cards = {number: printable(name) for number, name in found}
     for path in tree.paths(f"{SOUND}/card*/id"):
         number = path.split("/")[4].removeprefix("card")
         if number not in cards:
-            cards[number] = (tree.text(path) or "")[:80]
+            cards[number] = printable(tree.text(path))
     return cards
 
 
@@ -137,9 +138,9 @@ def _codecs(tree: Tree, times: dict[str, str], time: str) -> Iterator[Seen]:
         when = times.get(codec, time)
         name = " ".join(filter(None, (tree.text(f"{base}/{file}") for file in ("vendor_name", "chip_name"))))
         match = re.match(r"Codec: (.{1,80})$", said, re.MULTILINE)
-        name = name or (match[1] if match else "")
+        name = printable(name or (match[1] if match else ""))
         if name:
-            yield _reading("codec", name[:80], "", codec, source=base if codec in known else path, time=when)
+            yield _reading("codec", name, "", codec, source=base if codec in known else path, time=when)
         error = tree.error(path)
         if error:
             yield Gap(codec, Outcome.ERROR, Text("could not be read: {error}", {"error": error}))
@@ -152,7 +153,7 @@ def _codecs(tree: Tree, times: dict[str, str], time: str) -> Iterator[Seen]:
             kind = _built_in(default)
             if kind is not None:
                 source = f"{base}/init_pin_configs" if pins else path
-                yield Component(kind, f"{codec}/{pin}", description=name[:80], source=source)
+                yield Component(kind, f"{codec}/{pin}", description=name, source=source)
 
 
 def _pins(tree: Tree, path: str) -> dict[str, int]:

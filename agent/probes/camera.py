@@ -7,25 +7,22 @@ node about itself. Serial numbers are read of built-in cameras only: one that wa
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host, now
+from agent.probes import _udev
+from agent.probes._host import Host
+from agent.probes._identity import usable_serial
 from agent.probes._probe import Probe, Seen
 
 NODES = "/sys/class/video4linux"
 NODE_TIMEOUT_S = 2.0
 """Seconds for one node; ours. The kernel answers from memory, but makes readers wait while it resets the device."""
-UDEV_PROPERTIES = (
-    *("ID_V4L_CAPABILITIES", "ID_V4L_PRODUCT", "ID_V4L_VERSION", "ID_INTEGRATION", "ID_BUS", "ID_PATH"),
-    *("ID_VENDOR_ID", "ID_MODEL_ID", "ID_VENDOR_FROM_DATABASE", "ID_MODEL_FROM_DATABASE"),
-)
-"""What is kept of udev's. ``ID_SERIAL`` and the names of links hold serial numbers."""
+UDEV_PROPERTIES = ("ID_INTEGRATION", "ID_V4L_CAPABILITIES", "ID_V4L_PRODUCT")
+"""Besides the names: ``internal`` or ``external``, what the node can do, and what the driver calls it."""
 
 _USB = ("manufacturer", "product", "idVendor", "idProduct", "bcdDevice", "removable", "speed")
 _SPEED_MAX_MBIT = 100_000  # beyond any USB (USB4 2.0: 80 000)
@@ -48,25 +45,20 @@ class CameraProbe(Probe):
         links = host.tree(f"{NODES}/video*/device")
         yield links
         nodes = [path.split("/")[4] for path in links.tree().paths(f"{NODES}/video*/device")]
-        for answer in host.each(nodes, lambda node: _read(host, node), timeout_s=NODE_TIMEOUT_S):
-            if isinstance(answer, Gap):
-                yield answer
-            else:
-                yield from answer
-        # a copy of a machine's files has no database of its own, and without libudev sysfs says enough
-        if nodes and not host.root:
-            with contextlib.suppress(Exception):
-                yield udev_evidence("video4linux")
+        if not nodes:
+            return
+        readers: dict[str, Callable[[], Evidence | Gap]] = {node: partial(_read, host, node) for node in nodes}
+        readers["names"] = partial(_udev.gather, host, "video4linux", UDEV_PROPERTIES)
+        yield from host.each(readers, lambda name: readers[name](), timeout_s=NODE_TIMEOUT_S)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Each camera and its readings; an essential gap where there is none, which may be right for the model."""
-        tree, times, udev = Tree(), {}, {}
+        tree, times = Tree(), {}
         for e in evidence:
             if e.kind == "tree":
                 tree.files.update(e.tree().files)
                 times[e.subject] = e.time
-            elif e.kind == "udev":
-                udev.update(_udev_properties(e))
+        udev = _udev.names(evidence)
         time = next(iter(times.values()), "")
         nodes = [path.split("/")[4] for path in tree.paths(f"{NODES}/video*/device")]
         captures = {node: _captures(tree, node, udev.get(node, {})) for node in nodes}
@@ -83,34 +75,12 @@ class CameraProbe(Probe):
 PROBE = CameraProbe()
 
 
-def udev_evidence(subsystem: str) -> Evidence:
-    """The allowed properties of a subsystem's devices by name; raises whatever pyudev does without libudev."""
-    import pyudev
-
-    started, start = now(), time.monotonic()
-    found = {
-        device.sys_name: {key: device.properties[key] for key in UDEV_PROPERTIES if key in device.properties}
-        for device in pyudev.Context().list_devices(subsystem=subsystem)
-    }
-    data = json.dumps(found, sort_keys=True).encode()
-    return Evidence("udev", "", data, f"pyudev {subsystem}", started, duration_s=time.monotonic() - start)
-
-
-def _read(host: Host, node: str) -> Iterator[Evidence]:
-    files = ("name", "index", *(f"device/../{file}" for file in _USB))
-    evidence = host.tree(*(f"{NODES}/{node}/{file}" for file in files), subject=node)
-    yield evidence
-    if evidence.tree().text(f"{NODES}/{node}/device/../removable") == "fixed":
-        yield host.tree(f"{NODES}/{node}/device/../serial", subject=node)
-
-
-def _udev_properties(e: Evidence) -> dict[str, dict[str, str]]:
-    loaded = e.json()
-    return {
-        node: {key: value for key, value in properties.items() if isinstance(value, str)}
-        for node, properties in (loaded.items() if isinstance(loaded, dict) else ())
-        if isinstance(properties, dict)
-    }
+def _read(host: Host, node: str) -> Evidence:
+    """The serial number of what is built in only."""
+    base = f"{NODES}/{node}"
+    removable = host.tree(f"{base}/device/../removable").tree().text(f"{base}/device/../removable")
+    usb = (*_USB, "serial") if removable == "fixed" else _USB
+    return host.tree(f"{base}/name", f"{base}/index", *(f"{base}/device/../{file}" for file in usb), subject=node)
 
 
 def _captures(tree: Tree, node: str, udev: Mapping[str, str]) -> bool | None:
@@ -136,7 +106,7 @@ def _node(tree: Tree, node: str, capture: bool, udev: Mapping[str, str], time: s
         return Reading(f"camera.{quantity}", value, unit, ComponentKind.CAMERA, node, source, time)
 
     def told(file: str, otherwise: str) -> str:
-        return (tree.text(f"{usb}/{file}") or udev.get(otherwise, ""))[:100]
+        return _udev.printable(tree.text(f"{usb}/{file}") or udev.get(otherwise))
 
     asked = "ID_V4L_CAPABILITIES" in udev
     yield reading("capture", capture, "", "udev ID_V4L_CAPABILITIES" if asked else f"{NODES}/{node}/index")
@@ -147,11 +117,11 @@ def _node(tree: Tree, node: str, capture: bool, udev: Mapping[str, str], time: s
         ComponentKind.CAMERA,
         node,
         manufacturer=told("manufacturer", "ID_VENDOR_FROM_DATABASE"),
-        model=told("product", "ID_V4L_PRODUCT") or (tree.text(f"{NODES}/{node}/name") or "")[:100],
-        serial=(tree.text(f"{usb}/serial") or "")[:100] if removable == "fixed" else "",
+        model=told("product", "ID_V4L_PRODUCT") or _udev.printable(tree.text(f"{NODES}/{node}/name")),
+        serial=usable_serial(tree.text(f"{usb}/serial") or "") or "" if removable == "fixed" else "",
         firmware=told("bcdDevice", ""),
         location=(tree.link(f"{NODES}/{node}/device") or "").rpartition("/")[2],
-        description=":".join(filter(None, (told("idVendor", "ID_VENDOR_ID"), told("idProduct", "ID_MODEL_ID")))),
+        description=":".join(filter(None, (told("idVendor", ""), told("idProduct", "")))),
         source=f"{NODES}/{node}",
     )
     if removable in {"fixed", "removable"}:
