@@ -22,8 +22,11 @@ class CompileTexts(BuildHookInterface[Any]):
 
 
 def compile_po(source: Path) -> None:
-    """Write ``source`` as ``.mo``; raises ``ValueError`` when it does not parse."""
+    """Write ``source`` as ``.mo``; raises ``ValueError`` when it does not parse.
+
+    The language is its folder's name: it decides how many plural forms there are (Chinese has one).
+    """
     with source.open("rb") as po:
-        catalogue = read_po(po, abort_invalid=True)
+        catalogue = read_po(po, locale=source.parent.parent.name, abort_invalid=True)
     with source.with_suffix(".mo").open("wb") as mo:
         write_mo(mo, catalogue)

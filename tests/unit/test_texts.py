@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gettext
 import re
 import string
 from pathlib import Path
@@ -12,7 +13,7 @@ from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
 from agent.model import Text
-from agent.texts import LANGUAGES, language_of, language_of_environment, render, translator
+from agent.texts import DOMAIN, FOLDER, LANGUAGES, language_of, language_of_environment, render, translator
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "Text": None}
@@ -55,6 +56,13 @@ def test_every_sentence_is_translated_with_its_fields(language: str) -> None:
 def test_the_translations_are_compiled(language: str) -> None:
     assert translator(language)("needs root") != "needs root"
     assert render(Text("no answer within {seconds} s", {"seconds": 7}), language).count("7") == 1
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_plural_forms_are_those_of_the_language(language: str, number: int) -> None:
+    compiled = gettext.translation(DOMAIN, FOLDER, [language])
+    assert not compiled.ngettext("expected %s argument", "expected %s arguments", number).startswith("expected")
 
 
 @pytest.mark.parametrize(
