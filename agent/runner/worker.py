@@ -66,9 +66,14 @@ class Worker:
     def __init__(self, work: Work) -> None:
         self.fd, write_end = os.pipe()
         parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _child(work, write_end, parent)
+        # A signal that arrives while Python runs its after-fork hooks is swallowed there, and Ctrl-C would be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                _child(work, write_end, parent)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write_end)
         os.set_blocking(self.fd, False)
         self._buffer = bytearray()
@@ -189,7 +194,7 @@ def _settle(fd: int, parent: int) -> None:
         os._exit(1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     null = os.open("/dev/null", os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
