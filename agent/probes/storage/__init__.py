@@ -99,8 +99,12 @@ class StorageProbe(Probe):
             yield Gap("", Outcome.ERROR, Text("could not be read: {error}", {"error": "no evidence"}), essential=True)
         elif not shown and not answers:
             yield Gap("", Outcome.UNSUPPORTED, Text("no such hardware"), essential=True)
+        real = any(drive.internal and not drive.virtual for drive in shown.values())
         for name in {**shown, **answers}:
-            yield from seen(_asked(name, shown.get(name), answers.get(name), trees))
+            beside_real = real and name in shown and shown[name].virtual
+            for item in seen(_asked(name, shown.get(name), answers.get(name), trees)):
+                # A disk that a hypervisor made up is no part of the unit; alone it is all that could have been judged.
+                yield replace(item, essential=False) if beside_real and isinstance(item, Gap) else item
 
 
 PROBE = StorageProbe()

@@ -49,6 +49,11 @@ class Drive:
     io_errors: int | None = None
 
     @property
+    def virtual(self) -> bool:
+        """Whether a hypervisor made it up."""
+        return self.transport in {"virtio", "xen"}
+
+    @property
     def internal(self) -> bool:
         """Whether it is part of the unit: then the unit cannot be judged without it."""
         return self.transport != "usb" and not self.removable

@@ -203,6 +203,10 @@ class TestInterpret:
         assert readings(rest, "vda")["storage.size"] == 1048576
         assert [(str(g.reason), g.essential) for g in gaps(rest)] == [("the drive reports no health data", True)]
 
+    def test_a_virtual_disk_beside_a_real_drive_is_not_needed(self) -> None:
+        (gap,) = [g for g in gaps(PROBE.interpret([tree(SYSFS)])) if g.subject == "vda"]
+        assert not gap.essential
+
     @pytest.mark.parametrize(
         ("message", "reason", "outcome", "responds"),
         [
