@@ -167,3 +167,7 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no day (YYYY-MM-DD)") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
