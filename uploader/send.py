@@ -65,17 +65,22 @@ def send(
     sending = _Sending(outbox, entry, receiver, progress)
     try:
         return sending.run(retries)
-    except Refused as error:
-        refusal = told(error, entry.rma, entry.serial)
-        final = error.name == "bundle-rejected"
-        (outbox.refused if final else outbox.failed)(sending.entry, refusal.reason)
-        raise refusal from error
-    except EnvelopeRejected as error:
-        outbox.failed(sending.entry, error.reason)
-        raise ReceiverError(error.reason, error.detail) from error
-    except (ReceiverError, OutboxError) as error:
-        outbox.failed(sending.entry, error.reason)
-        raise
+    except (ReceiverError, EnvelopeRejected, OutboxError) as error:
+        problem = _told(error, entry)
+        final = isinstance(error, Refused) and error.name == "bundle-rejected"
+        now = (outbox.refused if final else outbox.failed)(sending.entry, problem.reason)
+        if now.receipt is not None:  # another process sent it meanwhile, and has let the bundle go
+            return Receipt.verify(now.receipt.encode(), receiver.info().key)
+        if problem is error:
+            raise
+        raise problem from error
+
+
+def _told(error: ReceiverError | EnvelopeRejected | OutboxError, entry: Entry) -> ReceiverError | OutboxError:
+    """What went wrong, as the caller is told of it."""
+    if isinstance(error, EnvelopeRejected):
+        return ReceiverError(error.reason, error.detail)
+    return told(error, entry.rma, entry.serial) if isinstance(error, Refused) else error
 
 
 class _Sending:

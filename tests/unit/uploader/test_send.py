@@ -233,6 +233,23 @@ def test_a_receipt_that_is_not_the_receivers(behaviour: Behaviour, make: Make, t
             case.kept()
 
 
+def test_another_process_that_was_quicker(behaviour: Behaviour, make: Make) -> None:
+    """Its receipt is this one's too: the bundle is delivered, and nothing is left to be sent later."""
+    with receiver(behaviour) as url:
+        case = make(url)
+
+        def quicker(payload: dict[str, Any]) -> bytes:
+            envelope = dsse.sign(json.dumps(payload).encode(), RECEIPT_TYPE, behaviour.key)
+            case.outbox.delivered(case.outbox.get(case.entry.sha256), envelope, behaviour.key.public)
+            return envelope
+
+        behaviour.receipts = [quicker]
+        receipt = case.send()
+        assert receipt.sha256 == case.sealed.sha256
+        assert send(case.outbox, case.entry, case.receiver, retries=QUICK) == receipt
+    assert case.outbox.get(case.entry.sha256).state is State.DELIVERED
+
+
 @pytest.mark.parametrize("location", ["https://evil.example/u/1", "//evil.example/u/1", "http://["])
 def test_an_upload_is_never_sent_elsewhere(behaviour: Behaviour, make: Make, location: str) -> None:
     behaviour.location = location
