@@ -142,7 +142,8 @@ class Outbox:
         """Take a copy of a bundle, to be sent to ``server`` for the case ``rma``.
 
         The same bundle again gives the entry that is there: a delivered one as it is, another one with the new case and
-        server. Raises :class:`OutboxError`, and :class:`~uploader.bundle.verify.BundleRejected` for what is no bundle.
+        server, and with a whole bundle where it was damaged. Raises :class:`OutboxError`, and
+        :class:`~uploader.bundle.verify.BundleRejected` for what is no bundle.
         """
         with open_bundle(bundle) as opened:
             run, sha256 = opened.statement.run, opened.sha256
@@ -150,12 +151,12 @@ class Outbox:
             raise OutboxError(Text("the bundle was sealed for the case {rma}", {"rma": str(run.rma)}))
         entry = Entry(sha256, run.bundle_id, rma, run.serial, server)
         with self._changing():
-            there, known = self.bundle(entry).exists(), self._load(sha256)
+            whole, known = self._whole(entry), self._load(sha256)
             if known.state is State.DELIVERED:
                 return known
-            if not there:
+            if not whole:
                 self._copy(bundle, entry)
-            if there and (known.rma, known.server) == (rma, server):
+            if whole and (known.rma, known.server) == (rma, server):
                 return known
             return self._store(entry)
 
@@ -218,6 +219,13 @@ class Outbox:
         if entry.state is State.DELIVERED:
             self.bundle(entry).unlink(missing_ok=True)
         return entry
+
+    def _whole(self, entry: Entry) -> bool:
+        try:
+            with self.bundle(entry).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+        except OSError:
+            return False
 
     def _copy(self, bundle: Path, entry: Entry) -> None:
         digest = hashlib.sha256()

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def test_a_bundle_that_was_deleted_is_taken_again(outbox: Outbox, sealed: Sealed
     entry = outbox.add(sealed.path, rma=RMA, server=SERVER)
     outbox.bundle(entry).unlink()
     entry = outbox.add(sealed.path, rma=RMA, server=SERVER)
+    assert outbox.bundle(entry).read_bytes() == sealed.path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"\0" + data[1:], lambda _: b""])
+@pytest.mark.parametrize("state", ["kept", "lost"])
+def test_a_copy_that_was_damaged_is_made_good(
+    outbox: Outbox, sealed: Sealed, damage: Callable[[bytes], bytes], state: str
+) -> None:
+    entry = outbox.add(sealed.path, rma=RMA, server=SERVER)
+    outbox.bundle(entry).write_bytes(damage(sealed.path.read_bytes()))
+    if state == "lost":
+        (outbox.root / f"{entry.sha256}.json").unlink()
+    assert outbox.add(sealed.path, rma=RMA, server=SERVER).state is State.WAITING
     assert outbox.bundle(entry).read_bytes() == sealed.path.read_bytes()
 
 
