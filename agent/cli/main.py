@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,8 +12,9 @@ from typing import NoReturn
 from agent import __version__
 from agent.cli.commands import bundle, doctor, outbox, probe, selfcheck, unit, upload
 from agent.cli.problem import INCOMPLETE, STOPPED, Problem
+from agent.cli.streams import abandon_output, settle, tell
 from agent.model import Text
-from agent.texts import LANGUAGES, language_of, language_of_environment, render, speak
+from agent.texts import LANGUAGES, language_of, language_of_environment, speak
 
 COMMANDS = (unit, probe, selfcheck, doctor, bundle, upload, outbox)
 
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     3 could not be judged or done, 130 stopped by the person.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settle()
     arguments = list(sys.argv[1:] if argv is None else argv)
     language = language_of_environment()
     try:
@@ -52,21 +53,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser().parse_args(arguments)
         args.lang = language
         args.command_line = " ".join(["aiodiag", *arguments])
-        return int(args.run(args))
+        return _run(args)
     except Problem as e:
-        _complain(render(e.text, language))
+        tell(e.text, language)
         return e.status
     except KeyboardInterrupt:
-        _complain(render(Text("stopped; what was found so far is kept"), language))
+        tell(Text("stopped; what was found so far is kept"), language)
         return STOPPED
     except BrokenPipeError:
-        # Whoever read our output went away (a pager, head): nothing is left to say, and Python must not try to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()  # whoever read it went away (a pager, head): nothing is left to say
         return INCOMPLETE
     except OSError as e:
+        abandon_output()
         values = {"error": e.strerror or str(e), "file": str(e.filename or "")}
-        _complain(render(Text("the system refused: {error} {file}", values), language))
+        tell(Text("the system refused: {error} {file}", values), language)
         return INCOMPLETE
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the command; what it prints has reached its reader when this returns."""
+    status = int(args.run(args))
+    sys.stdout.flush()
+    return status
 
 
 def _asked_for(arguments: Sequence[str]) -> str | None:
@@ -87,10 +95,6 @@ def _language(tag: str | None) -> str | None:
         values = {"language": tag, "known": ", ".join(LANGUAGES)}
         raise Problem(Text("unknown language {language}; there are: {known}", values))
     return language
-
-
-def _complain(line: str) -> None:
-    print(f"aiodiag: {' '.join(line.split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

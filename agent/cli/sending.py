@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from agent.cli.plain import clean
+from agent.cli.streams import tell
 from agent.model import Text
 from agent.texts import render
 
@@ -27,8 +29,9 @@ def deliver(desk: Desk, entry: Entry, language: str) -> bool:
     except (ReceiverError, OutboxError, SealFailed, KeyUnusable) as e:
         values = {"reason": render(e.reason, language), "rma": entry.rma}
         kept = Text("not sent: {reason}. It is kept in the outbox; send it later with: aiodiag upload", values)
-        print(f"aiodiag: {render(kept, language)}", file=sys.stderr)
+        tell(kept, language)
         return False
     values = {"rma": receipt.rma, "time": receipt.received_at}
-    print(render(Text("Attached to {rma}; the receiver's receipt is dated {time}", values), language), file=sys.stderr)
+    attached = Text("Attached to {rma}; the receiver's receipt is dated {time}", values)
+    print(clean(render(attached, language)), file=sys.stderr)
     return True

@@ -30,12 +30,18 @@ _SEVERITY_STYLE = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.C
 _OUTCOME_STYLE = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.ERROR: "red"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to ``main``: rich would end the process with the exit status of a fault that was found."""
+        raise BrokenPipeError
+
+
 class Paper:
     """A console, and the language in which to write on it."""
 
     def __init__(self, language: str) -> None:
         # A file or a pipe has no width of its own; rich's 80 columns would fold paths and serial numbers.
-        self.console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+        self.console = _Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
         self.language = language
 
     def say(self, text: Text) -> str:

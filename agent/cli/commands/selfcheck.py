@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.settings import server_address, state_directory
+from agent.cli.streams import tell
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
 from agent.model.verdict import exit_status
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     desk, store = Desk(state), RunStore(state)
     for closed in close_interrupted(store):
         values = {"path": str(store.path(closed.run_id))}
-        _note(args, Text("an earlier check did not come to its end; what it found is kept in {path}", values))
+        tell(Text("an earlier check did not come to its end; what it found is kept in {path}", values), args.lang)
     nonce = _announce(args, desk, request) if request.rma else None
     with explained():
         run_id, journal = store.new()
@@ -154,7 +155,7 @@ def _announce(args: argparse.Namespace, desk: Desk, request: Request) -> str | N
         except (BadAddress, UnknownCase):
             raise
         except ReceiverError as e:
-            _note(args, e.reason)
+            tell(e.reason, args.lang)
             return None
 
 
@@ -177,7 +178,3 @@ def _deliver(args: argparse.Namespace, desk: Desk, bundle: Path, rma: str) -> No
     with explained():
         entry = desk.outbox.add(bundle, rma=rma, server=address)
     deliver(desk, entry, args.lang)
-
-
-def _note(args: argparse.Namespace, text: Text) -> None:
-    print(f"aiodiag: {render(text, args.lang)}", file=sys.stderr)
