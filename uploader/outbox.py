@@ -160,6 +160,10 @@ class Outbox:
                 return known
             return self._store(entry)
 
+    def addressed(self, entry: Entry, server: str) -> Entry:
+        """Send it to another server from now on; a delivered one stays as it is."""
+        return entry if entry.server == server else self._change(replace(entry, server=server))
+
     def started(self, entry: Entry, upload_url: str) -> Entry:
         """Remember where the transfer goes on."""
         return self._change(replace(entry, upload_url=upload_url))

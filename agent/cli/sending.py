@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.cli.plain import clean
+from agent.cli.problem import Problem, explained
+from agent.cli.settings import server_address
 from agent.cli.streams import tell
 from agent.model import Text
 from agent.texts import render
@@ -13,6 +15,19 @@ from agent.texts import render
 if TYPE_CHECKING:
     from uploader.outbox import Entry
     from uploader.submission import Desk
+
+
+def receiver_address(given: str | None) -> str:
+    """Where to send to: as given, else as the environment says. Raises :class:`Problem` when nobody said, or when it is
+    no address.
+    """
+    from uploader.http import Http
+
+    address = server_address(given)
+    if address is None:
+        raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
+    with explained():
+        return Http(address).base_url
 
 
 def deliver(desk: Desk, entry: Entry, language: str) -> bool:

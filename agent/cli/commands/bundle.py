@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
+from agent.cli.sending import receiver_address
 from agent.cli.settings import server_address, state_directory
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
@@ -56,11 +57,11 @@ def run_seal(args: argparse.Namespace) -> int:
         raise Problem(Text("there is no run {run}", {"run": run_id})) from e
     if args.rma is not None and not is_rma_number(args.rma):
         raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
-    address = server_address(args.server)
+    address = receiver_address(args.server) if args.rma and server_address(args.server) else None
     with explained():
         view = RunView.from_records(read(directory / "journal.jsonl"))
         sealed = desk.seal(directory, run_id, view, rma=args.rma, nonce=None)
-        if args.rma and address:
+        if address:
             desk.outbox.add(sealed.path, rma=args.rma, server=address)
     if args.json:
         document = {"schema": 1, "bundle": str(sealed.path), "bundle_id": sealed.bundle_id, "sha256": sealed.sha256}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import INCOMPLETE, Problem, explained
-from agent.cli.settings import server_address, state_directory
+from agent.cli.sending import deliver, receiver_address
+from agent.cli.settings import state_directory
 from agent.model import Text
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 when everything that was to be sent is delivered, 3 when something is left."""
     from pathlib import Path
 
-    from agent.cli.sending import deliver
     from uploader.outbox import State
     from uploader.submission import Desk
 
@@ -50,11 +50,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _addressed(desk: Desk, entry: Entry, server: str | None) -> Entry:
-    """An entry whose state file was lost does not know its receiver any more."""
-    address = entry.server or server_address(server)
-    if address is None:
-        raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
-    return entry if entry.server else desk.outbox.add(desk.outbox.bundle(entry), rma=entry.rma, server=address)
+    """An entry goes to the receiver that it was put in for, unless another one is named now. One whose state file was
+    lost does not know its receiver any more.
+    """
+    if entry.server and not server:
+        return entry
+    return desk.outbox.addressed(entry, receiver_address(server))
 
 
 def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
@@ -66,7 +67,4 @@ def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
         rma = opened.statement.run.rma
     if rma is None:
         raise Problem(Text("{path} was sealed for no RMA; seal it again with --rma", {"path": str(bundle)}))
-    address = server_address(server)
-    if address is None:
-        raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
-    return desk.outbox.add(bundle, rma=rma, server=address)
+    return desk.outbox.add(bundle, rma=rma, server=receiver_address(server))

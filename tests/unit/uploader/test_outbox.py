@@ -89,6 +89,15 @@ def test_adding_twice_is_adding_once(outbox: Outbox, sealed: Sealed, key: Device
     assert not outbox.bundle(done).exists()
 
 
+def test_another_server_is_for_what_waits_only(outbox: Outbox, sealed: Sealed, key: DeviceKey) -> None:
+    entry = outbox.addressed(outbox.add(sealed.path, rma=RMA, server=SERVER), "https://moved.example")
+    assert outbox.entries() == [entry]
+    assert entry.server == "https://moved.example"
+    done, _ = outbox.delivered(entry, receipt(entry, sealed.size, key), key.public)
+    assert outbox.addressed(entry, SERVER) == done
+    assert done.server == "https://moved.example"
+
+
 def test_a_bundle_that_was_deleted_is_taken_again(outbox: Outbox, sealed: Sealed) -> None:
     entry = outbox.add(sealed.path, rma=RMA, server=SERVER)
     outbox.bundle(entry).unlink()
