@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
-from agent.cli.settings import server_address, state_directory
+from agent.cli.sending import deliver, receiver_address
+from agent.cli.settings import state_directory
 from agent.cli.streams import tell
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
@@ -42,11 +43,11 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, seal, send. Exit status 0 nothing wrong found, 1 a fault was found, 3 could not be judged; a bundle that
-    could not be sent stays in the outbox and does not change it.
+    could not be sent stays in the outbox and does not change it. Where no bundle can be made (full disk), the person is
+    told what was found all the same, and the status is 3.
     """
     from agent.journal import RunStore
     from agent.runner.recovery import close_interrupted
-    from agent.runner.summary import summary
     from uploader.submission import Desk
 
     began = time.monotonic()
@@ -61,20 +62,31 @@ def run(args: argparse.Namespace) -> int:
         run_id, journal = store.new()
         with journal:
             view = _walk(request, journal)
-        sealed = desk.seal(store.path(run_id), run_id, view, rma=request.rma, nonce=nonce)
-    document = summary(
-        view, run_id=run_id, language=args.lang, duration_s=time.monotonic() - began, bundle=str(sealed.path)
-    )
-    if not args.json:
-        from agent.cli.tables import print_run
-
-        print_run(view, args.lang)
-        print(render(Text("Sealed as {path}", {"path": str(sealed.path)}), args.lang))
+    try:
+        with explained():
+            bundle = desk.seal(store.path(run_id), run_id, view, rma=request.rma, nonce=nonce).path
+    except Problem:
+        _tell_result(args, view, run_id, time.monotonic() - began, None)
+        raise
+    _tell_result(args, view, run_id, time.monotonic() - began, bundle)
     if request.rma:
-        _deliver(args, desk, sealed.path, request.rma)
-    if args.json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        _deliver(args, desk, bundle, request.rma)
     return exit_status(view.verdict)
+
+
+def _tell_result(args: argparse.Namespace, view: RunView, run_id: str, duration_s: float, bundle: Path | None) -> None:
+    if args.json:
+        from agent.runner.summary import summary
+
+        path = str(bundle) if bundle else None
+        document = summary(view, run_id=run_id, language=args.lang, duration_s=duration_s, bundle=path)
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    from agent.cli.tables import print_run
+
+    print_run(view, args.lang)
+    if bundle:
+        print(render(Text("Sealed as {path}", {"path": str(bundle)}), args.lang))
 
 
 def _request(args: argparse.Namespace) -> Request:
@@ -87,8 +99,7 @@ def _request(args: argparse.Namespace) -> Request:
     if args.rma is not None:
         if not is_rma_number(args.rma):
             raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
-        if server_address(args.server) is None:
-            raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
+        args.server = receiver_address(args.server)
     unit = identify(Host(), _serial(args.serial) if args.serial is not None else None)
     if not unit.get("serial") and not args.json and sys.stdin.isatty() and sys.stderr.isatty():
         unit = _ask(unit, args.lang)
@@ -143,16 +154,14 @@ def _ask(unit: dict[str, str], language: str) -> dict[str, str]:
 
 def _announce(args: argparse.Namespace, desk: Desk, request: Request) -> str | None:
     """The nonce of the case; ``None`` when the receiver cannot give one now, which keeps nobody from checking."""
-    from uploader.http import BadAddress, ReceiverError
+    from uploader.http import ReceiverError
     from uploader.receiver import UnknownCase
 
-    address = server_address(args.server)
-    assert address is not None
     assert request.rma is not None
     with explained():
         try:
-            return desk.announce(address, request.rma, request.unit["serial"])
-        except (BadAddress, UnknownCase):
+            return desk.announce(args.server, request.rma, request.unit["serial"])
+        except UnknownCase:
             raise
         except ReceiverError as e:
             tell(e.reason, args.lang)
@@ -171,10 +180,6 @@ def _walk(request: Request, journal: Journal) -> RunView:
 
 
 def _deliver(args: argparse.Namespace, desk: Desk, bundle: Path, rma: str) -> None:
-    from agent.cli.sending import deliver
-
-    address = server_address(args.server)
-    assert address is not None
     with explained():
-        entry = desk.outbox.add(bundle, rma=rma, server=address)
+        entry = desk.outbox.add(bundle, rma=rma, server=args.server)
     deliver(desk, entry, args.lang)
