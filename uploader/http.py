@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import ssl
 import threading
@@ -123,12 +124,18 @@ class Http:
         return url
 
     def call(
-        self, method: str, reference: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        reference: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit_s: float = math.inf,
     ) -> Answer:
         """One request. Raises :class:`ReceiverError` for everything but a status 2xx.
 
-        The answer must be whole within 60 s, and 1 s more for each 4 KiB of ``body``. A thread of its own does the
-        work, since neither a name server nor a dripping header can otherwise be given up on.
+        The answer must be whole within 60 s, and 1 s more for each 4 KiB of ``body``, or within ``limit_s``. A thread
+        of its own does the work, since neither a name server nor a dripping header can otherwise be given up on.
         """
         request = requests.Request(method, self.url(reference), headers=dict(headers or {}))
         # As a file a body is sent in small blocks, each with a timeout of its own; as bytes, all would share one.
@@ -140,7 +147,7 @@ class Http:
         )
         work.start()
         try:
-            result = done.get(timeout=_WHOLE_S + len(body or b"") / _SLOWEST)
+            result = done.get(timeout=min(limit_s, _WHOLE_S + len(body or b"") / _SLOWEST))
         except queue.Empty:
             self._session = self._new_session()
             raise _slow(self.base_url, "no whole answer") from None

@@ -19,6 +19,10 @@ from uploader.strict_json import Malformed, field
 API = "/api/v1"
 ENROLMENT_TYPE = "application/vnd.hibertek.aiodiag.enrolment+json"
 _MAX_PIN = 4096
+_FIRST_ANSWER_S = 10.0
+"""Seconds for the server's first answer. It needs no work there, and a person waits for it before the check begins;
+ours, after the 10 s that keep a person's attention (Nielsen, Usability Engineering, 1993, section 5.5).
+"""
 
 
 class UnknownCase(ReceiverError):
@@ -71,7 +75,7 @@ class Receiver:
     def info(self) -> ReceiverInfo:
         """Who it is, after its key was compared with the one it had at the first contact. Asked once."""
         if self._info is None:
-            data = self.http.call("GET", self._path("receiver")).json()
+            data = self.http.call("GET", self._path("receiver"), limit_s=_FIRST_ANSWER_S).json()
             try:
                 info = ReceiverInfo(
                     name=field(data, "name", str),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.uploader.server import RMA, SERIAL, Behaviour, certificate, raw_server, receiver
 from uploader import http as http_module
+from uploader import receiver as receiver_module
 from uploader.http import (
     BadAddress,
     BadCertificate,
@@ -218,6 +219,16 @@ def test_a_receiver_that_hangs(
     with raw_server(talk) as url, pytest.raises(TooSlow, match="does not answer in time"):
         Receiver(url, tmp_path).info()
     assert time.monotonic() - start < 8
+
+
+def test_the_first_answer_must_be_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person waits for it before the check begins."""
+    monkeypatch.setattr(receiver_module, "_FIRST_ANSWER_S", 0.3)
+    start = time.monotonic()
+    with raw_server(silent) as url:
+        with pytest.raises(TooSlow, match="does not answer in time"):
+            Receiver(url, tmp_path).info()
+        assert time.monotonic() - start < 2
 
 
 def test_a_receiver_that_is_down(tmp_path: Path) -> None:
