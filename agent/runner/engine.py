@@ -14,16 +14,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.model import Evidence, Outcome, Text
-from agent.runner.step import Guard, Step, StepResult, Trouble
-from agent.runner.worker import Item, Send, TimeLimit, Worker
+from agent.model import Evidence, Gap, Outcome, Text
+from agent.runner.guarding import Watch
+from agent.runner.step import Step, StepResult, Trouble
+from agent.runner.worker import GRACE_S, Item, Send, TimeLimit, Worker
 
-GRACE_S = 1.0
-"""Seconds that a killed worker gets to be gone before it is left behind (it is stuck in the kernel); ours."""
 SALVAGE_S = 10.0
 """Seconds for making sense of what an ended step had gathered; ours."""
-GUARD_S = 1.0
-"""Seconds between two looks of a step's guard: a processor at full load without cooling gains a few degrees; ours."""
+STALL_S = 1.0
+"""Seconds by which the engine itself may be late (stopped by Ctrl-Z, waiting for a slow disk) before the workers get
+that time back: they had nobody to talk to; ours.
+"""
 TICK_S = 0.25
 """Observers hear from the engine at least this often, so that a face stays alive; ours."""
 
@@ -54,7 +55,7 @@ class _Running:
     evidence: list[Evidence] = field(default_factory=list)
     salvaging: bool = False
     killed: bool = False
-    guarded: float = 0.0
+    watch: Watch | None = None
 
 
 class Engine:
@@ -64,6 +65,7 @@ class Engine:
         self._observers = list(observers)
         self._selector = selectors.DefaultSelector()
         self._running: list[_Running] = []
+        self._awake = math.inf
         self.results: dict[str, StepResult] = {}
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
@@ -77,6 +79,7 @@ class Engine:
         try:
             for step in steps:
                 self._begin(step)
+            self._awake = time.monotonic()
             while self._running:
                 self._turn()
         except BaseException:
@@ -87,16 +90,21 @@ class Engine:
     def _begin(self, step: Step) -> None:
         self.results[step.id] = result = StepResult(step.id, step.silence)
         began = time.monotonic()
-        self._watch(_Running(step, Worker(step.work), result, began, began + step.timeout_s))
+        running = _Running(step, Worker(step.work), result, began, began + step.timeout_s)
+        self._follow(running)
+        if step.guard:
+            running.watch = Watch(step.guard)
 
-    def _watch(self, running: _Running) -> None:
+    def _follow(self, running: _Running) -> None:
         self._running.append(running)
         self._selector.register(running.worker.fd, selectors.EVENT_READ, running)
 
     def _turn(self) -> None:
         soonest = min((r.deadline for r in self._running), default=math.inf)
         wait = min(TICK_S, max(0.0, soonest - time.monotonic()))
-        for key, _ in self._selector.select(wait):
+        heard = self._selector.select(wait)
+        self._give_back_lost_time(wait)
+        for key, _ in heard:
             self._hear(key.data)
         for running in list(self._running):
             if running.worker.reap():
@@ -105,8 +113,8 @@ class Engine:
                     self._finish(running)
             elif time.monotonic() >= running.deadline:
                 self._overdue(running)
-            elif running.step.guard and not running.killed and time.monotonic() >= running.guarded + GUARD_S:
-                self._ask_guard(running, running.step.guard)
+            elif running.watch and not running.killed and (verdict := running.watch.verdict()):
+                self._stop(running, running.watch, verdict)
         for observer in self._observers:
             observer.tick()
 
@@ -114,7 +122,8 @@ class Engine:
         items, ended = running.worker.receive()
         for item in items:
             if isinstance(item, TimeLimit):
-                running.deadline = running.began + item.seconds
+                if not running.killed:
+                    running.deadline = running.began + item.seconds
                 continue
             running.result.take(item)
             if isinstance(item, Evidence) and not running.salvaging:
@@ -127,22 +136,34 @@ class Engine:
         if ended or failure:
             self._finish(running)
 
-    def _ask_guard(self, running: _Running, guard: Guard) -> None:
-        running.guarded = time.monotonic()
-        reason = guard()
-        if reason:
-            running.result.outcome, running.result.reason = Outcome.SKIPPED, reason
-            running.worker.kill()
-            running.killed = True
-            running.deadline = time.monotonic() + GRACE_S
+    def _give_back_lost_time(self, waited: float) -> None:
+        now = time.monotonic()
+        late = now - self._awake - waited
+        self._awake = now
+        if late > STALL_S:
+            for running in self._running:
+                running.deadline += late
+                if running.watch:
+                    running.watch.wait_longer(late)
+
+    def _stop(self, running: _Running, watch: Watch, verdict: Gap) -> None:
+        """The guard wants the step to end now; what it has given so far stays."""
+        if verdict.outcome is Outcome.ERROR:
+            self._trouble(running, "guard-failed", verdict.reason, watch.failure)
+        else:
+            running.result.outcome, running.result.reason = verdict.outcome, verdict.reason
+        self._kill(running)
+
+    def _kill(self, running: _Running) -> None:
+        running.worker.kill()
+        running.killed = True
+        running.deadline = time.monotonic() + GRACE_S
 
     def _overdue(self, running: _Running) -> None:
         if not running.killed:
             seconds = round(running.deadline - running.began, 1)
             self._trouble(running, "step-timed-out", Text("no answer within {seconds} s", {"seconds": seconds}))
-            running.worker.kill()
-            running.killed = True
-            running.deadline = time.monotonic() + GRACE_S
+            self._kill(running)
         else:
             self._finish(running)
 
@@ -151,9 +172,13 @@ class Engine:
         self._running.remove(running)
         self._selector.unregister(running.worker.fd)
         running.worker.close()
-        if not _gone(running.worker) and not running.killed:
+        if running.watch:
+            running.watch.close()
+        # One that was killed and is still there had its time: waiting again for it would hold up all others.
+        given_up = running.killed and time.monotonic() >= running.deadline
+        if not given_up and not running.worker.await_end():
             running.worker.kill()
-            _gone(running.worker)
+            running.worker.await_end()
         status = running.worker.exit_status
         if status not in (0, 1) and not running.killed:
             described = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
@@ -174,7 +199,7 @@ class Engine:
 
         again = _Running(step, Worker(work), ended.result, ended.began, time.monotonic() + SALVAGE_S)
         again.salvaging = True
-        self._watch(again)
+        self._follow(again)
 
     def _conclude(self, running: _Running) -> None:
         running.result.duration_s = time.monotonic() - running.began
@@ -190,7 +215,9 @@ class Engine:
         for running in stopped:
             running.worker.kill()
         for running in stopped:
-            _gone(running.worker)
+            if running.watch:
+                running.watch.close()
+            running.worker.await_end()
             self._selector.unregister(running.worker.fd)
             running.worker.close()
             running.result.outcome = Outcome.SKIPPED
@@ -199,15 +226,3 @@ class Engine:
             for observer in self._observers:
                 with contextlib.suppress(Exception):  # what stopped the run may be the observer that broke
                     observer.ended(running.step, running.result)
-
-
-def _gone(worker: Worker) -> bool:
-    """Wait a little for the process to be gone; it is as a rule within a millisecond of its pipe's end."""
-    limit = time.monotonic() + GRACE_S
-    pause = 0.0005
-    while not worker.reap():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(pause)
-        pause = min(pause * 2, 0.02)
-    return True

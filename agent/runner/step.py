@@ -27,7 +27,9 @@ class Step:
     silence: Outcome = Outcome.UNSUPPORTED
     """What it means when the step ends well and gives nothing: a probe saw nothing, rules found nothing wrong."""
     guard: Guard | None = None
-    """Asked every :data:`~agent.runner.engine.GUARD_S` seconds; when it gives a reason, the step is stopped at once."""
+    """Asked again and again while the step runs (:mod:`agent.runner.guarding`); when it gives a reason or no answer, the
+    step is stopped at once.
+    """
 
 
 @dataclass(slots=True)

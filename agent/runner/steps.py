@@ -59,7 +59,7 @@ def test_step(name: str, duration_s: float, host: Host) -> Step:
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
         _send_all(test.interpret(evidence), send)
 
-    return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=too_hot)
+    return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=lambda: too_hot(host.root))
 
 
 def _evidence_first(

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import struct
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -34,6 +35,9 @@ class TimeLimit:
 
 Send = Callable[[Item | TimeLimit], None]
 Work = Callable[[Send], None]
+
+GRACE_S = 1.0
+"""Seconds that a killed worker gets to be gone before it is left behind (it is stuck in the kernel); ours."""
 
 _HEAD = struct.Struct(">II")
 FRAME_CAP = 64 * 1024 * 1024
@@ -133,6 +137,19 @@ class Worker:
             if pid:
                 self.exit_status = os.waitstatus_to_exitcode(status)
         return self.exit_status is not None
+
+    def await_end(self) -> bool:
+        """Wait up to :data:`GRACE_S` for the process to be gone, and say whether it is; as a rule it is within a
+        millisecond of its pipe's end or its death blow.
+        """
+        limit = time.monotonic() + GRACE_S
+        pause = 0.0005
+        while not self.reap():
+            if time.monotonic() > limit:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        return True
 
     def kill(self) -> None:
         """SIGKILL to the worker and its group; the programs that it started die with it."""

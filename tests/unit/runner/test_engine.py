@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
-from agent.runner.engine import GRACE_S, Engine
+from agent.runner.engine import Engine
 from agent.runner.step import Step, StepResult
-from agent.runner.worker import Item, Send, Work
+from agent.runner.worker import GRACE_S, Item, Send, Work
 
 ROOT = Path(__file__).resolve().parents[3]
 EVIDENCE = Evidence("tree", "", b'{"/a": "1"}', "test", "2026-01-01T00:00:00.000Z")
@@ -128,7 +128,8 @@ BAD: list[tuple[Work, str]] = [
 
 @pytest.mark.parametrize(("work", "symptom"), BAD, ids=[work.__name__ for work, _ in BAD])
 def test_a_bad_step_is_an_error_and_its_neighbour_passes(work: Work, symptom: str) -> None:
-    bad, fine = Engine().run([Step("bad", work, 0.3), Step("fine", good, 5)])
+    limit = 0.3 if symptom == "step-timed-out" else 20  # a busy machine must not turn the others into it
+    bad, fine = Engine().run([Step("bad", work, limit), Step("fine", good, 20)])
     assert bad.outcome is Outcome.ERROR
     assert bad.trouble[0].symptom == symptom
     assert bad.reason is not None
@@ -268,6 +269,120 @@ def test_an_observer_that_breaks_ends_the_run_with_its_own_error() -> None:
     with pytest.raises(ZeroDivisionError):
         Engine([StopsAt("received", ZeroDivisionError)]).run([Step("a", hangs, 60)])
     assert children() == []
+
+
+def heats(send: Send) -> None:
+    send(reading())
+    if os.fork() == 0:  # as an exerciser does
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(60)
+
+
+def too_hot() -> Text | None:
+    return Text("stopped at {temperature} °C, too close to the limit", {"temperature": 96.5})
+
+
+def test_a_guard_stops_its_step_at_once_and_all_that_it_started() -> None:
+    start = time.monotonic()
+    guarded, other = Engine().run([Step("guarded", heats, 60, guard=too_hot), Step("other", good, 60)])
+    assert time.monotonic() - start < 10  # a bound against hanging, not a timing
+    assert guarded.outcome is Outcome.SKIPPED
+    assert "96.5" in str(guarded.reason)
+    assert guarded.trouble == []
+    assert other.outcome is Outcome.PASS
+    assert children() == []
+
+
+def test_a_guard_that_is_content_changes_nothing() -> None:
+    (result,) = Engine().run([Step("step", lambda send: (time.sleep(0.5), good(send))[1], 60, guard=lambda: None)])
+    assert (result.outcome, result.reason, result.trouble) == (Outcome.PASS, None, [])
+    assert children() == []
+
+
+def test_a_guard_looks_again_and_again(tmp_path: Path) -> None:
+    """Cool at first, hot later."""
+    looks = tmp_path / "looks"
+
+    def guard() -> Text | None:
+        with open(looks, "a") as file:
+            file.write(".")
+        return too_hot() if looks.stat().st_size >= 3 else None
+
+    (result,) = Engine().run([Step("step", heats, 60, guard=guard)])
+    assert result.outcome is Outcome.SKIPPED
+    assert looks.read_text() == "..."
+
+
+def never_answers() -> Text | None:
+    time.sleep(60)
+    return None
+
+
+def breaks() -> Text | None:
+    raise RuntimeError("the guard is broken")
+
+
+@pytest.mark.parametrize("guard", [never_answers, breaks])
+def test_hardware_that_nobody_can_watch_is_not_exercised(
+    guard: Callable[[], Text | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor that does not answer holds neither the run nor the step's neighbours."""
+    monkeypatch.setattr("agent.runner.guarding.SILENCE_S", 0.5)
+    start = time.monotonic()
+    guarded, other = Engine().run([Step("guarded", heats, 60, guard=guard), Step("other", good, 60)])
+    assert time.monotonic() - start < 10
+    assert guarded.outcome is Outcome.ERROR
+    assert guarded.trouble[0].symptom == "guard-failed"
+    assert other.outcome is Outcome.PASS
+    assert other.duration_s < 0.5
+    assert children() == []
+
+
+def test_the_time_in_which_the_agent_itself_stood_still_counts_for_nobody() -> None:
+    """Ctrl-Z and fg, or a disk that holds up the journal: a worker with much to say waits for us, not we for it."""
+
+    class Stops(Silent):
+        stopped = False
+
+        def tick(self) -> None:
+            if not self.stopped:
+                self.stopped = True
+                time.sleep(2.5)
+
+    def much_to_say(send: Send) -> None:
+        for _ in range(40):
+            send(Evidence("blob", "", bytes(100_000), "test", ""))
+            time.sleep(0.02)
+        send(reading())
+
+    (result,) = Engine([Stops()]).run([Step("step", much_to_say, 2)])
+    assert (result.outcome, result.trouble) == (Outcome.PASS, [])
+
+
+INTERRUPTED = """
+import os, signal, time
+from agent.runner.engine import Engine
+from agent.runner.step import Step
+
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    Engine().run([Step("a", lambda send: time.sleep(60), 60)])
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_while_a_step_is_forked_is_not_lost() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("stopped\n", "")
 
 
 AGENT = """
