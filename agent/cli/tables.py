@@ -157,6 +157,10 @@ def _print_verdict(paper: Paper, view: RunView) -> None:
     unit = view.unit
     serial = unit.get("serial") or paper.say(Text("not known"))
     lines = [Styled(paper.say(VERDICTS[view.verdict]), style=f"bold {_VERDICT_STYLE[view.verdict]}")]
+    missing = [step for step in view.parameters.get("needed", []) if view.outcomes.get(step) is not Outcome.PASS]
+    if missing:
+        words = ", ".join(paper.say(step_word(step)) for step in missing)
+        lines.append(Styled(paper.say(Text("Needed for a verdict, and not looked at: {what}", {"what": words}))))
     maker = f"{unit.get('manufacturer', '')} {unit.get('model', '')}".strip()
     if maker:
         lines.append(Styled(clean(maker)))
@@ -179,7 +183,7 @@ def _print_finding(paper: Paper, found: FoundFinding) -> None:
     paper.console.print(head)
     paper.console.print(Styled(clean(message(finding, paper.language))))
     paper.console.print(Styled("→ " + known.text("advice", paper.language)))
-    values = [f"{r.name} [{r.subject}] = {_value(r)} {r.unit}".strip() for r in finding.evidence]
+    values = [_evidence(reading) for reading in finding.evidence]
     confidence = f"{finding.confidence:.0%}"
     evidence = Text(
         "{component}, confidence {confidence}",
@@ -187,6 +191,11 @@ def _print_finding(paper: Paper, found: FoundFinding) -> None:
     )
     paper.console.print(Styled(clean("; ".join([paper.say(evidence), *values])), style="dim"))
     paper.console.print()
+
+
+def _evidence(reading: Reading) -> str:
+    subject = f" [{reading.subject}]" if reading.subject else ""
+    return f"{reading.name}{subject} = {_value(reading)} {reading.unit}".rstrip()
 
 
 def _print_components(paper: Paper, parts: Sequence[Component]) -> None:
