@@ -157,7 +157,7 @@ def _print_verdict(paper: Paper, view: RunView) -> None:
     unit = view.unit
     serial = unit.get("serial") or paper.say(Text("not known"))
     lines = [Styled(paper.say(VERDICTS[view.verdict]), style=f"bold {_VERDICT_STYLE[view.verdict]}")]
-    missing = [step for step in view.parameters.get("needed", []) if view.outcomes.get(step) is not Outcome.PASS]
+    missing = [step for step in view.needed if view.outcomes.get(step) is not Outcome.PASS]
     if missing:
         words = ", ".join(paper.say(step_word(step)) for step in missing)
         lines.append(Styled(paper.say(Text("Needed for a verdict, and not looked at: {what}", {"what": words}))))

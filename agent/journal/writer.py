@@ -102,7 +102,7 @@ class Journal:
         digest = hashlib.sha256(stored).hexdigest()
         with self._lock, self._os_errors():
             self._require_open()
-            uri = self._attachments.add(evidence.file_name, stored, suffix)
+            uri = self._attachments.add(f"{_area(step)}-{evidence.file_name}", stored, suffix)
             try:
                 return self._append((ocp.attachment(step, evidence, uri, digest, len(stored)),))[0]
             except Exception:
@@ -299,6 +299,14 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def _area(step: str) -> str:
+    """What an attachment's name begins with, so that people find it: ``storage`` for the step ``probe.storage``."""
+    return _NOT_IN_NAMES.sub("_", step.rpartition(".")[2])[:40]
+
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

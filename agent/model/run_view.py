@@ -77,11 +77,15 @@ class RunView:
         return {name: step.outcome for name, step in self.steps.items()}
 
     @property
+    def needed(self) -> list[str]:
+        """The steps without which there is no verdict; none, where the run does not say."""
+        listed = self.parameters.get("needed")
+        return [str(step) for step in listed] if isinstance(listed, list) else []
+
+    @property
     def verdict(self) -> RunVerdict:
         """The worst of what was needed; computed, never read, so that it cannot differ from the findings."""
-        listed = self.parameters.get("needed")
-        needed = [str(step) for step in listed] if isinstance(listed, list) else []
-        return judge(needed, self.outcomes, [f.finding for f in self.findings])
+        return judge(self.needed, self.outcomes, [f.finding for f in self.findings])
 
     @classmethod
     def from_records(cls, records: Iterable[Record]) -> RunView:

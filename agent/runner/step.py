@@ -27,8 +27,8 @@ class Step:
     silence: Outcome = Outcome.UNSUPPORTED
     """What it means when the step ends well and gives nothing: a probe saw nothing, rules found nothing wrong."""
     guard: Guard | None = None
-    """Asked again and again while the step runs (:mod:`agent.runner.guarding`); when it gives a reason or no answer, the
-    step is stopped at once.
+    """Asked again and again while the step runs (:mod:`agent.runner.guarding`); when it gives a reason or no answer,
+    the step is stopped at once.
     """
 
 

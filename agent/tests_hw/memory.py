@@ -4,7 +4,7 @@ A short pass finds memory that fails often; what fails once a day needs hours. A
 only, so the share that it covered is measured and said.
 Readings: ``memory_test.mismatches`` (count), ``memory_test.covered`` (B), ``memory_test.share`` (% of all memory),
 ``memory_test.rate`` (B/s copied).
-Source of the formats: stressapptest 1.0.6, sat.cc, worker.cc and os.cc; MemTotal and MemAvailable: proc_meminfo(5), KiB.
+Source of the formats: stressapptest 1.0.6, sat.cc, worker.cc and os.cc; MemTotal, MemAvailable: proc_meminfo(5), KiB.
 
 What stressapptest counts as "hardware incidents" is about the memory; what it counts as "errors" is about itself (a
 thread that could not work, sat.cc ``statuscount_``: "procedural errors"), so it is an ``error`` here and no mismatch.

@@ -79,7 +79,7 @@ def test_a_directory_and_files_for_this_user_only(tmp_path):
     finally:
         os.umask(old)
     modes = {p.name: stat.S_IMODE(p.lstat().st_mode) for p in (tmp_path / "new").rglob("*")}
-    assert modes == {"runs": 0o700, "run": 0o700, "journal.jsonl": 0o600, "attachments": 0o700, "klog.txt": 0o600}
+    assert modes == {"runs": 0o700, "run": 0o700, "journal.jsonl": 0o600, "attachments": 0o700, "log-klog.txt": 0o600}
 
 
 def test_create_refuses_a_directory_with_a_journal(journal):
@@ -157,11 +157,11 @@ def test_attachments_are_recorded_as_they_are_stored(journal):
     assert sequence == [1, 2, 3, 4, 5]
     files = RunView.from_records(records(journal)).steps["log"].files
     assert [f["uri"].removeprefix("attachments/") for f in files] == [
-        "klog.txt",
-        "klog-2.txt",
-        "klog-3.txt",
-        "klog-4.txt.gz",
-        "klog-5.txt",
+        "log-klog.txt",
+        "log-klog-2.txt",
+        "log-klog-3.txt",
+        "log-klog-4.txt.gz",
+        "log-klog-5.txt",
     ]
     for file, expected in zip(files, data, strict=True):
         stored = (journal.directory / file["uri"]).read_bytes()
@@ -177,7 +177,7 @@ def test_compression_gives_the_same_bytes_each_time(tmp_path, monkeypatch):
         monkeypatch.setattr("time.time", lambda clock=clock: clock)
         with Journal.create(tmp_path / name) as journal:
             journal.attach("log", evidence(os.urandom(10) * 0 + b"abc" * COMPRESS_FROM))
-            stored.append((journal.directory / "attachments" / "klog.txt.gz").read_bytes())
+            stored.append((journal.directory / "attachments" / "log-klog.txt.gz").read_bytes())
     assert stored[0] == stored[1]
 
 
@@ -188,7 +188,7 @@ def test_names_stay_apart_without_case_and_after_a_restart(journal):
     with Journal.reopen(journal.directory)[0] as again:
         again.attach("log", evidence(b"3", subject="Sda"))
     names = {p.name for p in (journal.directory / "attachments").iterdir()}
-    assert names == {"klog-SDA.txt", "klog-sda-2.txt.gz", "klog-Sda-3.txt"}
+    assert names == {"log-klog-SDA.txt", "log-klog-sda-2.txt.gz", "log-klog-Sda-3.txt"}
 
 
 def test_a_subject_cannot_lead_out_of_the_directory(journal):
@@ -222,7 +222,7 @@ def test_sync_goes_to_the_disk_only_for_something_new(journal, monkeypatch):
     assert flushed[3:] == [f"{run}/journal.jsonl"]
     journal.append(log("c"))
     journal.settle()
-    assert flushed[4:] == [f"{run}/attachments/klog.txt", f"{run}/attachments", run, f"{run}/journal.jsonl"]
+    assert flushed[4:] == [f"{run}/attachments/log-klog.txt", f"{run}/attachments", run, f"{run}/journal.jsonl"]
     assert journal.syncs == 4
 
 
@@ -246,7 +246,7 @@ def test_close_gives_everything_back(tmp_path):
         journal.append(log("late"))
     with pytest.raises(JournalError, match="closed"):
         journal.attach("log", evidence(b"late"))
-    assert [p.name for p in (tmp_path / "run" / "attachments").iterdir()] == ["klog.txt"]
+    assert [p.name for p in (tmp_path / "run" / "attachments").iterdir()] == ["log-klog.txt"]
 
 
 def test_the_second_writer_is_told(journal):
