@@ -1,0 +1,129 @@
+"""The receiver as its operator runs it: a process that listens, and commands beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from server_stub import cases
+from server_stub.db import Database
+from server_stub.settings import Settings
+from tests.agent_process import ROOT
+from uploader.keys import PublicKey
+from uploader.receipt import Receipt
+
+
+@dataclass(frozen=True)
+class Case:
+    """An RMA case, as ``open-case`` prints it."""
+
+    rma: str
+    serial: str
+    claim: str
+    case_path: str
+
+
+class ReceiverProcess:
+    """``aiodiag-server serve`` on this machine, with everything that it keeps below ``data``."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Listen; a second time on the same port as the first."""
+        self._process = subprocess.Popen(
+            [*_SERVER, "serve", "--port", str(self.port), "--data", str(self.data)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
+        assert found, line
+        self.port = int(found[1])
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._reap()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        self._process.terminate()
+        self._reap()
+
+    def open_case(self, serial: str) -> Case:
+        done = subprocess.run(
+            [*_SERVER, "open-case", "--serial", serial, "--data", str(self.data)],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Case(**json.loads(done.stdout))
+
+    def quick_case(self, serial: str) -> Case:
+        """The same without the cost of another process."""
+        database = Database(Settings(self.data).database_url)
+        with database.write() as session:
+            opened = cases.open_case(session, serial=serial)
+            case = Case(opened.case.rma, opened.case.unit.serial, opened.claim, opened.path)
+        database.close()
+        return case
+
+    def page(self, case: Case, language: str = "en") -> str:
+        """The case page, as a browser of that language gets it."""
+        answer = requests.get(self.url + case.case_path, headers={"Accept-Language": language}, timeout=20)
+        assert answer.status_code == 200
+        return answer.text
+
+    def stored(self, sha256: str) -> bytes:
+        """A bundle, as it lies on the receiver's disk."""
+        return (self.data / "bundles" / sha256[:2] / f"{sha256}.zip").read_bytes()
+
+    def receipt(self, entry: dict[str, Any]) -> Receipt:
+        """The receipt in an entry of ``outbox --json``, after it was found to be signed by this receiver, for it."""
+        info = requests.get(f"{self.url}/api/v1/receiver", timeout=20).json()
+        receipt = Receipt.verify(entry["receipt"].encode(), PublicKey.from_json(info["key"]))
+        receipt.check(
+            rma=entry["rma"],
+            serial=entry["serial"],
+            bundle_id=entry["bundle_id"],
+            sha256=entry["sha256"],
+            size=len(self.stored(entry["sha256"])),
+        )
+        return receipt
+
+    def _reap(self) -> None:
+        self._process.wait(30)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[ReceiverProcess]:
+    receiver = ReceiverProcess(data)
+    try:
+        yield receiver
+    finally:
+        receiver.stop()
+
+
+_SERVER = [sys.executable, "-m", "server_stub.cli"]
