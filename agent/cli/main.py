@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from gettext import gettext as _
 from typing import NoReturn
 
 from agent import __version__
-from agent.cli.commands import bundle, doctor, outbox, probe, selfcheck, unit, upload
 from agent.cli.problem import INCOMPLETE, STOPPED, Problem
 from agent.cli.streams import abandon_output, settle, tell
 from agent.model import Text
 from agent.texts import LANGUAGES, language_of, language_of_environment, speak
 
-COMMANDS = (unit, probe, selfcheck, doctor, bundle, upload, outbox)
+COMMANDS = ("unit", "probe", "selfcheck", "doctor", "bundle", "upload", "outbox")
+"""Modules of ``agent.cli.commands``, in the order of the help."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,16 +27,18 @@ class _Parser(argparse.ArgumentParser):
         raise Problem(Text("{message} (see: {command} --help)", {"message": message, "command": self.prog}))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line, in the language that the process speaks."""
+def parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line, in the language that the process speaks."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help=_("print one JSON document instead of text"))
     common.add_argument("--lang", metavar="LANG", help=_("en, es or zh_Hant (default: as the environment says)"))
     top = _Parser(prog="aiodiag", description=_("Checks this all-in-one PC and sends the evidence to its RMA case."))
     top.add_argument("--version", action="version", version=f"aiodiag {__version__}")
-    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in COMMANDS:
-        command.register(subparsers, common)
+    subparsers = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Parser, prog=top.prog
+    )
+    for command in commands:
+        importlib.import_module(f"agent.cli.commands.{command}").register(subparsers, common)
     return top
 
 
@@ -50,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         language = _language(_asked_for(arguments)) or language
         speak(language)
-        args = parser().parse_args(arguments)
+        # A command that is named is the only one to load; help, and the complaint about a wrong one, name them all.
+        named = [command for command in COMMANDS if command in arguments[:1]]
+        args = parser(named or COMMANDS).parse_args(arguments)
         args.lang = language
         args.command_line = " ".join(["aiodiag", *arguments])
         return _run(args)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _HANDLE = re.compile(r"\s*Handle (0x[0-9A-Fa-f]{1,8})(?:, DMI type ([0-9]{1,3}), [0-9]+ bytes\.?)?\s*")
 _TYPE = re.compile(r"\s*DMI type ([0-9]{1,3}), [0-9]+ bytes\.?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """One SMBIOS structure.
 
     ``type`` is its number (16 physical memory array, 17 memory device, ...), ``title`` dmidecode's name for it. A field
@@ -26,7 +25,7 @@ class Structure:
     handle: int
     type: int
     title: str
-    fields: Mapping[str, str | list[str]] = field(default_factory=dict)
+    fields: Mapping[str, str | list[str]]
 
     def text(self, name: str) -> str:
         """The field's text; ``""`` when the structure has no such field or it is a list."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.probes._dmi import Structure
 from agent.probes._identity import meaningful, usable_serial
@@ -19,8 +19,7 @@ _TEMPLATE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One fitted module. ``name`` is its locator, with more where locators repeat; texts are ``""`` where the firmware
     does not say. ``size`` is in bytes, ``None`` where unknown; the speeds are in transfers per second.
     """

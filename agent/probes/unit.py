@@ -8,8 +8,7 @@ root only) and, for root, asks dmidecode where sysfs gives no usable serial numb
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._dmi import parse_dmidecode
@@ -95,8 +94,7 @@ _HYPERVISORS = ("qemu", "kvm", "vmware", "innotek", "virtualbox", "xen", "bochs"
 """Beginnings of the vendor or product name of virtual machines (systemd, src/basic/virt.c, dmi_vendor_table)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     text: str
     source: str
     time: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Text
 from agent.runner.worker import Item, Send, Work
@@ -12,8 +13,7 @@ Salvage = Callable[[Sequence[Evidence], Send], None]
 Guard = Callable[[], Text | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What the runner does as one process.
 
     ``id`` is unique in the run (``probe.storage``). ``salvage`` makes what can be made of the evidence of a
@@ -81,8 +81,7 @@ class StepResult:
             self.reason = Text("no such hardware") if self.silence is Outcome.UNSUPPORTED else None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Something of ours broke: a short kebab-case word, what a person is told, and the details for the journal."""
 
     symptom: str

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from agent import tests_hw
 from agent.model import Evidence, Gap, Outcome, Reading, Readings
 from agent.probes import areas, load
 from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 from agent.runner.step import Step
 from agent.runner.worker import Send, TimeLimit
-from agent.watch.heat import too_hot
 
 RULES = "rules"
 LONGEST_PROBE_S = 60.0
@@ -50,6 +48,9 @@ def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) 
 
 def test_step(name: str, duration_s: float, host: Host) -> Step:
     """Exercise hardware for so many seconds, under the abort temperature. Raises ``KeyError`` for an unknown test."""
+    from agent import tests_hw  # here: `aiodiag unit` and `probe` test nothing
+    from agent.watch.heat import too_hot
+
     test = tests_hw.load(name)
     seconds = max(duration_s, test.least_s)
 

@@ -9,16 +9,14 @@ import signal
 import struct
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from agent.model import Component, Evidence, Finding, Gap, Reading
 
 Item = Evidence | Component | Reading | Gap | Finding
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLimit:
+class TimeLimit(NamedTuple):
     """What a worker says first when only it knows how long its work may take: seconds since its step began."""
 
     seconds: float

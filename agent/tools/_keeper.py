@@ -21,8 +21,7 @@ import os
 import resource
 import signal
 import time
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 GRACE_S = 0.5
 """Seconds between SIGTERM and SIGKILL; ours. smartctl and nvme only read, so they have nothing to put in order."""
@@ -40,8 +39,7 @@ _libc = ctypes.CDLL(None, use_errno=True)  # here: nothing may be loaded or look
 _prctl = _libc.prctl
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What to start. ``deadline`` is of ``time.monotonic``, ``memory_cap`` in bytes of RLIMIT_DATA."""
 
     path: str
@@ -50,8 +48,7 @@ class Command:
     memory_cap: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pipes:
+class Pipes(NamedTuple):
     """Where the program writes, and where the keeper (and a program that cannot be started) reports: write ends."""
 
     out: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MEMORY_CAP = 256 * 1024 * 1024
 """Bytes of memory of a program's own; ours, measured: smartctl, nvme, dmidecode and journalctl start with 1 MiB. Set as
@@ -10,8 +10,7 @@ RLIMIT_DATA, which counts private writable memory (since Linux 4.7, getrlimit(2)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """An external program: where it may be, in order of preference, and the Debian package that brings it.
 
     ``memory_cap`` is in bytes; ``None`` for one whose work is memory.

@@ -8,8 +8,8 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from agent.model import Text
 from agent.tools._keeper import Command
@@ -32,8 +32,7 @@ class Status(StrEnum):
     FLOODED = "flooded"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a program left behind. ``exit_status`` is ``None`` when it never ran, negative when a signal ended it.
 
     It is ``None`` too for a program that could not even be killed. ``duration_s`` is in seconds. ``truncated`` says

@@ -9,7 +9,7 @@ Sources: VESA E-EDID Standard Release A2 (structures 1.3 and 1.4), CTA-861-G, VE
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.probes.panel.extensions import Extension, read_extension
 from agent.probes.panel.timing import Mode, Timing, detailed_timing
@@ -18,8 +18,7 @@ BLOCK = 128
 HEADER = b"\x00\xff\xff\xff\xff\xff\xff\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a display says that it can follow: vertical in Hz, horizontal in Hz, pixel clock in Hz (0: not said)."""
 
     vertical_min: int
@@ -29,8 +28,7 @@ class Limits:
     pixel_clock_max: int
 
 
-@dataclass(frozen=True, slots=True)
-class Edid:
+class Edid(NamedTuple):
     """What the bytes say. ``""``, 0 or ``None`` where they do not; nothing is guessed.
 
     ``manufacturer`` is the three-letter PNP id; ``serial_number`` the numeric one, ``serial_text`` the one in words.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from agent.probes.panel.timing import Mode, Timing, detailed_timing, displayid_timing
 
@@ -12,8 +12,7 @@ CTA_861 = 0x02
 DISPLAYID = 0x70
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """What one extension block adds. Sizes are in mm, 0 where it does not say."""
 
     preferred: Timing | None = None

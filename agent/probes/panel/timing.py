@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """Pixels across and down, and pictures (interlaced: fields) per second in Hz."""
 
     width: int
@@ -15,8 +14,7 @@ class Mode:
     interlaced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """A mode, and the size in mm of its picture on the screen (0 where the timing does not say)."""
 
     mode: Mode

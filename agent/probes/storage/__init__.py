@@ -55,7 +55,6 @@ from agent.probes._probe import Probe, Seen
 from agent.probes.storage._drives import PATTERNS, Drive, drives
 from agent.probes.storage._facts import DriveFacts
 from agent.probes.storage._seen import Asked, seen
-from agent.tools import Status
 
 _NO_ANSWER = "smartctl-no-answer"
 _ANSWER_S = 20.0
@@ -111,6 +110,8 @@ PROBE = StorageProbe()
 
 
 def _ask(host: Host, drive: Drive) -> Evidence | Gap:
+    from agent.tools import Status  # here: naming the parts starts no program
+
     started = now()
     arguments = (*_ARGUMENTS, drive.path)
     result = host.run("smartctl", *arguments, timeout_s=_ANSWER_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.model import Tree
 from agent.probes.storage._facts import whole, words
@@ -28,8 +28,7 @@ _GONE = frozenset({"offline", "transport-offline", "dead"})
 """States in which the kernel has given a drive up (drivers/scsi/scsi_sysfs.c, drivers/nvme/host/sysfs.c)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(NamedTuple):
     """One drive. ``name`` is its handle: the block device, or the controller for NVMe. ``transport`` is ``nvme``,
     ``sata``, ``usb``, ``virtio``, ``xen``, ``mmc`` or ``scsi``. ``size`` is in bytes, 0 where the kernel shows none.
     """

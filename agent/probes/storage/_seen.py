@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from typing import NamedTuple
 
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Value
 from agent.probes._probe import Seen
@@ -19,8 +20,7 @@ _NO_WAY_TO_ASK = re.compile(r"Unable to detect device type|Unknown USB bridge")
 _NOT_ALLOWED = re.compile(r"Permission denied|Operation not permitted")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What came of asking one drive: what the kernel shows of it, what it told of itself, and the evidence of that.
     ``answered`` is false when it was asked and did not answer in time.
     """
