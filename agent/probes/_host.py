@@ -77,8 +77,9 @@ class Host:
         """
         started, start = now(), time.monotonic()
         tree, truncated = Tree(), False
+        folders: dict[str, list[str]] = {}
         for pattern in patterns:
-            for path in self.glob(pattern):
+            for path in self._files(pattern, folders):
                 try:
                     mode = os.lstat(self.root + path).st_mode
                     if stat.S_ISLNK(mode):
@@ -98,6 +99,17 @@ class Host:
             duration_s=time.monotonic() - start,
             truncated=truncated,
         )
+
+    def _files(self, pattern: str, folders: dict[str, list[str]]) -> list[str]:
+        """Like :meth:`glob`; what is found up to the last wildcard is kept in ``folders``, for a probe asks for dozens
+        of files behind the same one.
+        """
+        names = pattern.split("/")
+        wild = max((at for at, name in enumerate(names) if glob.has_magic(name)), default=0)
+        folder, file = "/".join(names[: wild + 1]), "".join(f"/{name}" for name in names[wild + 1 :])
+        if wild and folder not in folders:
+            folders[folder] = self.glob(folder)
+        return [path + file for path in folders.get(folder, [""]) if not file or self.exists(path + file)]
 
     def each(
         self, items: Iterable[str], gather: Callable[[str], T], *, timeout_s: float, essential: bool = False
