@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from agent.tools import Result, Status, run
 from agent.tools._running import STDERR_CAP, STDOUT_CAP
 
 NAME = "misbehaving"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(*args: str, timeout_s: float = 5.0) -> Result:
@@ -189,17 +192,24 @@ def test_closes_its_output_and_goes_on(workshop):
     assert result.duration_s >= 0.3
 
 
+SMALL_AGENT = """
+import os, sys
+from agent.tools import PROGRAMS, Program, Status, run
+path, group = sys.argv[1:]
+PROGRAMS["eater"] = Program((path,), "a-package", "misbehaves", None)
+with open(group, "w") as file:
+    file.write(str(os.getpid()))
+result = run("eater", (), timeout_s=20)
+print(result.status, result.exit_status)
+"""
+
+
 def test_out_of_memory_ends_the_program_and_not_the_agent(workshop, small_memory: Path):
+    """The agent is a process of its own size here: the kernel weighs all that a process holds, and pytest holds much."""
     workshop.python("kept = []\nwhile len(kept) < 64: kept.append(bytearray(b'x' * (4 << 20)))\nprint('ate it all')")
-    pid = os.fork()
-    if pid == 0:
-        try:
-            (small_memory / "cgroup.procs").write_text(str(os.getpid()))
-            result = start(timeout_s=20)
-            os._exit(0 if (result.status, result.exit_status) == (Status.OUT_OF_MEMORY, -9) else 1)
-        finally:
-            os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    command = [sys.executable, "-c", SMALL_AGENT, workshop.folder / NAME, small_memory / "cgroup.procs"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("out-of-memory -9\n", "", 0)
 
 
 @pytest.fixture
