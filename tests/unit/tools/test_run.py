@@ -205,7 +205,7 @@ print(result.status, result.exit_status)
 
 
 def test_out_of_memory_ends_the_program_and_not_the_agent(workshop, small_memory: Path):
-    """The agent is a process of its own size here: the kernel weighs all that a process holds, and pytest holds much."""
+    """The agent is a process of its own size here: the kernel weighs all that it holds, and pytest holds much."""
     workshop.python("kept = []\nwhile len(kept) < 64: kept.append(bytearray(b'x' * (4 << 20)))\nprint('ate it all')")
     command = [sys.executable, "-c", SMALL_AGENT, workshop.folder / NAME, small_memory / "cgroup.procs"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
