@@ -25,20 +25,20 @@ class Checked:
     ran: Ran
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReceiverProcess]:
     with serving(tmp_path_factory.mktemp("receiver") / "data") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What this machine's firmware says; one that is typed counts only where it says nothing."""
     told = aiodiag(tmp_path_factory.mktemp("state"), "unit", "--json").json()
     return str(told["unit"].get("serial") or SERIAL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def checked(receiver: ReceiverProcess, serial: str, tmp_path_factory: pytest.TempPathFactory) -> Checked:
     case = receiver.open_case(serial)
     unit = Unit(tmp_path_factory.mktemp("unit"), "es")
