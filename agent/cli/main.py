@@ -34,6 +34,7 @@ def parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     common.add_argument("--lang", metavar="LANG", help=_("en, es or zh_Hant (default: as the environment says)"))
     top = _Parser(prog="aiodiag", description=_("Checks this all-in-one PC and sends the evidence to its RMA case."))
     top.add_argument("--version", action="version", version=f"aiodiag {__version__}")
+    # With `prog`, which argparse would else learn by formatting a usage, and load a good deal for that.
     subparsers = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=_Parser, prog=top.prog
     )
