@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 from agent import __version__
 from agent.cli.problem import INCOMPLETE, STOPPED, Problem
-from agent.cli.streams import abandon_output, settle, tell
+from agent.cli.streams import release, settle, tell
 from agent.model import Text
 from agent.texts import LANGUAGES, language_of, language_of_environment, speak
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0 nothing wrong found, 1 a fault was found, 2 usage or bad input,
     3 could not be judged or done, 130 stopped by the person.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     settle()
     arguments = list(sys.argv[1:] if argv is None else argv)
     language = language_of_environment()
@@ -67,13 +68,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(Text("stopped; what was found so far is kept"), language)
         return STOPPED
     except BrokenPipeError:
-        abandon_output()  # whoever read it went away (a pager, head): nothing is left to say
-        return INCOMPLETE
+        return INCOMPLETE  # whoever read it went away (a pager, head): nothing is left to say
     except OSError as e:
-        abandon_output()
         values = {"error": e.strerror or str(e), "file": str(e.filename or "")}
         tell(Text("the system refused: {error} {file}", values), language)
         return INCOMPLETE
+    except Exception as e:  # Python's own exit status would be 1, which says that the unit has a fault
+        import traceback
+
+        last = traceback.extract_tb(e.__traceback__)[-1]
+        where = f"{os.path.basename(last.filename)}:{last.lineno}"
+        tell(Text("the check itself broke"), language, f"({type(e).__name__}: {e}, {where})")
+        return INCOMPLETE
+    finally:
+        release()
+
+
+def _stop_like_ctrl_c(*signals: signal.Signals) -> None:
+    """Have these end the agent as Ctrl-C does, with the journal closed; one that ``nohup`` ignores stays ignored."""
+    for number in signals:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,9 +1,12 @@
-"""Progress on standard error: a bar on a terminal, plain lines otherwise."""
+"""Progress on standard error: a bar on a terminal, plain lines otherwise. Where nobody can see it any more (the pipe is
+closed, the disk full), the check goes on without.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self, TextIO
 
 from agent.model import Outcome, Text
@@ -30,7 +33,8 @@ class Lines:
         """One line."""
         outcome = render(OUTCOMES[result.outcome or Outcome.ERROR], self._language)
         word = render(step_word(step.id), self._language)
-        print(f"{word}: {outcome} ({result.duration_s:.1f} s)", file=self._stream, flush=True)
+        with suppress(OSError):
+            print(f"{word}: {outcome} ({result.duration_s:.1f} s)", file=self._stream, flush=True)
 
     def tick(self) -> None:
         """Nothing."""
@@ -46,8 +50,9 @@ class Bar:
     """A bar that says what is still being looked at. ``total`` is the number of steps of the whole run."""
 
     def __init__(self, language: str, total: int) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from agent.cli.console import AgentConsole
 
         self._language = language
         self._progress = Progress(
@@ -55,7 +60,7 @@ class Bar:
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
             TextColumn("{task.description}"),
-            console=Console(stderr=True),
+            console=AgentConsole(stderr=True),
             auto_refresh=False,
             transient=True,
         )
@@ -78,22 +83,25 @@ class Bar:
 
     def tick(self) -> None:
         """Keep the clock going."""
-        self._progress.refresh()
+        with suppress(OSError):
+            self._progress.refresh()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        with suppress(OSError):
+            self._progress.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Take the bar away."""
-        self._progress.stop()
+        with suppress(OSError):
+            self._progress.stop()
 
     def _show(self) -> None:
         words = [render(step_word(step), self._language) for step in self._open[:3]]
         more = " …" if len(self._open) > 3 else ""
         looking = render(Text("looking at: {what}", {"what": ", ".join(words) + more}), self._language)
         self._progress.update(self._task, description=looking if words else "")
-        self._progress.refresh()
+        self.tick()
 
 
 def progress(language: str, total: int) -> Lines | Bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.cli.plain import clean
@@ -48,5 +49,6 @@ def deliver(desk: Desk, entry: Entry, language: str) -> bool:
         return False
     values = {"rma": receipt.rma, "time": receipt.received_at}
     attached = Text("Attached to {rma}; the receiver's receipt is dated {time}", values)
-    print(clean(render(attached, language)), file=sys.stderr)
+    with suppress(OSError):  # delivered is delivered, whether or not anybody can read it
+        print(clean(render(attached, language)), file=sys.stderr, flush=True)
     return True

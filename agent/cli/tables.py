@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Styled
 
 from agent.catalogue import entry
 from agent.catalogue.entry import message
+from agent.cli.console import AgentConsole
 from agent.cli.plain import clean
 from agent.model import Component, Gap, Outcome, Reading, RunVerdict, Severity, Text
 from agent.model.run_view import FoundFinding, RunView
@@ -30,18 +30,12 @@ _SEVERITY_STYLE = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.C
 _OUTCOME_STYLE = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.ERROR: "red"}
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to ``main``: rich would end the process with the exit status of a fault that was found."""
-        raise BrokenPipeError
-
-
 class Paper:
     """A console, and the language in which to write on it."""
 
     def __init__(self, language: str) -> None:
         # A file or a pipe has no width of its own; rich's 80 columns would fold paths and serial numbers.
-        self.console = _Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+        self.console = AgentConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
         self.language = language
 
     def say(self, text: Text) -> str:

@@ -224,5 +224,6 @@ class Engine:
             running.result.reason = Text("stopped by the person")
             running.result.duration_s = time.monotonic() - running.began
             for observer in self._observers:
-                with contextlib.suppress(Exception):  # what stopped the run may be the observer that broke
+                # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.
+                with contextlib.suppress(Exception, KeyboardInterrupt):
                     observer.ended(running.step, running.result)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent import __version__
-from agent.journal import Journal, read
+from agent.journal import Journal, JournalError, read
 from agent.model import Finding, Outcome, RunVerdict, ocp
 from agent.model.run_view import RunView
 from agent.model.verdict import judge
@@ -40,8 +41,9 @@ class Request:
 def run(request: Request, journal: Journal, host: Host, observers: Iterable[Observer] = ()) -> RunView:
     """Walk the plan, write the journal, and give back what the journal says.
 
-    Raises :class:`agent.journal.JournalError` when the record cannot be written (what was written stays), and
-    ``KeyboardInterrupt`` when the person stops it; the journal is then closed as not complete.
+    Raises :class:`agent.journal.JournalError` when the record cannot be written (what was written stays),
+    ``KeyboardInterrupt`` when the person stops it, and what an observer raises; the journal is then closed as not
+    complete, where it can still be written.
     """
     journal.append(_start(request))
     engine = Engine([Recorder(journal), *observers])
@@ -51,8 +53,9 @@ def run(request: Request, journal: Journal, host: Host, observers: Iterable[Obse
         for name, seconds in request.plan.tests.items():
             results += engine.run([test_step(name, seconds, host)])
         engine.run([rules_step([reading for result in results for reading in result.readings])])
-    except KeyboardInterrupt:
-        _end(request, journal, engine, complete=False)
+    except BaseException:
+        with contextlib.suppress(JournalError):
+            _end(request, journal, engine, complete=False)
         raise
     _end(request, journal, engine, complete=True)
     return RunView.from_records(read(journal.directory / "journal.jsonl"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import receiver_address
 from agent.cli.settings import server_address, state_directory
+from agent.cli.streams import print_json
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
 from agent.texts import render
@@ -65,7 +65,7 @@ def run_seal(args: argparse.Namespace) -> int:
             desk.outbox.add(sealed.path, rma=args.rma, server=address)
     if args.json:
         document = {"schema": 1, "bundle": str(sealed.path), "bundle_id": sealed.bundle_id, "sha256": sealed.sha256}
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         print(sealed.path)
     return 0
@@ -83,7 +83,7 @@ def run_show(args: argparse.Namespace) -> int:
         )
         about = _about(bundle)
     if args.json:
-        print(json.dumps({**document, **about}, ensure_ascii=False, indent=2))
+        print_json({**document, **about})
     else:
         from agent.cli.tables import print_bundle
 
@@ -96,7 +96,7 @@ def run_verify(args: argparse.Namespace) -> int:
     with explained(status=2), _open(args.file) as bundle:
         about = _about(bundle)
     if args.json:
-        print(json.dumps({"schema": 1, "bundle": str(args.file), **about}, ensure_ascii=False, indent=2))
+        print_json({"schema": 1, "bundle": str(args.file), **about})
     else:
         line = Text("whole, and signed by key {keyid}", {"keyid": about["keyid"]})
         print(f"{args.file}: {render(line, args.lang)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from gettext import gettext as _
 
 from agent.cli.commands import Subparsers
+from agent.cli.streams import print_json
 
 
 def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             "areas": {result.step: result.outcome for result in results},
             "not_seen": [{"step": result.step, **gap.to_json()} for result in results for gap in result.gaps],
         }
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         from agent.cli.tables import print_doctor
 

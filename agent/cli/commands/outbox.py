@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from gettext import gettext as _
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import explained
 from agent.cli.settings import state_directory
+from agent.cli.streams import print_json
 
 
 def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         entries = Outbox(state_directory() / "outbox").entries()
     if args.json:
         document = {"schema": 1, "entries": [entry.to_json() for entry in entries]}
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         from agent.cli.tables import print_outbox
 

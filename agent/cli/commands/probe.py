@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from gettext import gettext as _
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem
+from agent.cli.streams import print_json
 from agent.model import Outcome, Text
 
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             "readings": [reading.to_json() for result in results for reading in result.readings],
             "not_seen": [{"step": result.step, **gap.to_json()} for result in results for gap in result.gaps],
         }
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         from agent.cli.tables import print_probe
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from gettext import gettext as _
@@ -13,7 +12,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import deliver, receiver_address
 from agent.cli.settings import state_directory
-from agent.cli.streams import tell
+from agent.cli.streams import print_json, tell
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
 from agent.model.verdict import exit_status
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from agent.model.run_view import RunView
     from agent.plans import Plan, Symptom
     from agent.runner.run import Request
+    from uploader.outbox import Entry
     from uploader.submission import Desk
 
 
@@ -62,15 +62,20 @@ def run(args: argparse.Namespace) -> int:
         run_id, journal = store.new()
         with journal:
             view = _walk(request, journal)
+    bundle: Path | None = None
+    entry: Entry | None = None
     try:
         with explained():
             bundle = desk.seal(store.path(run_id), run_id, view, rma=request.rma, nonce=nonce).path
+            # Before anything is printed: a terminal that goes away must not keep the bundle from its case.
+            if request.rma:
+                entry = desk.outbox.add(bundle, rma=request.rma, server=args.server)
     except Problem:
-        _tell_result(args, view, run_id, time.monotonic() - began, None)
+        _tell_result(args, view, run_id, time.monotonic() - began, bundle)
         raise
     _tell_result(args, view, run_id, time.monotonic() - began, bundle)
-    if request.rma:
-        _deliver(args, desk, bundle, request.rma)
+    if entry:
+        deliver(desk, entry, args.lang)
     return exit_status(view.verdict)
 
 
@@ -80,7 +85,7 @@ def _tell_result(args: argparse.Namespace, view: RunView, run_id: str, duration_
 
         path = str(bundle) if bundle else None
         document = summary(view, run_id=run_id, language=args.lang, duration_s=duration_s, bundle=path)
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
         return
     from agent.cli.tables import print_run
 
@@ -177,9 +182,3 @@ def _walk(request: Request, journal: Journal) -> RunView:
     total = len(request.plan.areas or areas()) + len(request.plan.tests) + 1
     with progress(request.language, total) as shown:
         return run_plan(request, journal, Host(), [shown])
-
-
-def _deliver(args: argparse.Namespace, desk: Desk, bundle: Path, rma: str) -> None:
-    with explained():
-        entry = desk.outbox.add(bundle, rma=rma, server=args.server)
-    deliver(desk, entry, args.lang)

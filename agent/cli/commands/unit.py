@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from gettext import gettext as _
 
 from agent.cli.commands import Subparsers
+from agent.cli.streams import print_json
 
 
 def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             "components": [part.to_json() for part in components],
             "not_seen": [{"step": step, **gap.to_json()} for step, gap in gaps],
         }
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print_json(document)
     else:
         plain.print_unit(unit, components, gaps, args.lang)
     return 0 if unit.get("serial") else 3

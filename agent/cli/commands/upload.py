@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import INCOMPLETE, Problem, explained
 from agent.cli.sending import deliver, receiver_address
 from agent.cli.settings import state_directory
+from agent.cli.streams import print_json
 from agent.model import Text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang) for entry in entries]
         if args.json:
             after = [desk.outbox.get(entry.sha256).to_json() for entry in entries]
-            print(json.dumps({"schema": 1, "entries": after}, ensure_ascii=False, indent=2))
+            print_json({"schema": 1, "entries": after})
     return 0 if all(sent) else INCOMPLETE
 
 

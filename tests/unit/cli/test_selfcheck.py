@@ -114,10 +114,12 @@ def test_the_result_for_people(language: str, checked: tuple[Path, Ran]) -> None
     assert words[language] in ran.out
 
 
-def test_ctrl_c_stops_everything_and_keeps_what_was_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_stops_it_everything_stops_and_what_was_found_is_kept(by: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, a service manager, a terminal that is closed."""
     with started(tmp_path) as agent:
         wait_for_journal(tmp_path)
-        agent.send_signal(signal.SIGINT)
+        agent.send_signal(by)
         _, err = agent.communicate(timeout=20)
     assert agent.returncode == 130
     assert "Traceback" not in err

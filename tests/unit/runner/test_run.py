@@ -1,0 +1,46 @@
+"""A run that ends early has an end in its journal all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agent.journal import RunStore, read
+from agent.model import Outcome
+from agent.model.run_view import RunView
+from agent.plans import plan
+from agent.probes._host import Host
+from agent.runner.run import Request, run
+from agent.runner.step import Step, StepResult
+from agent.runner.worker import Item
+
+
+class Breaks:
+    """A face that breaks as soon as a step has ended."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def started(self, steps: Sequence[Step]) -> None: ...
+    def received(self, step: Step, item: Item) -> None: ...
+    def tick(self) -> None: ...
+    def ended(self, step: Step, result: StepResult, /) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenPipeError, ZeroDivisionError])
+def test_whatever_ends_it(error: type[BaseException], tmp_path: Path) -> None:
+    request = Request(plan("quick"), None, None, "en", "aiodiag selfcheck", {"serial": "AIO24-0001"})
+    store = RunStore(tmp_path)
+    run_id, journal = store.new()
+    with journal, pytest.raises(error):
+        run(request, journal, Host(str(tmp_path)), [Breaks(error)])
+    assert store.open_runs() == []
+    view = RunView.from_records(read(store.path(run_id) / "journal.jsonl"))
+    assert view.ended
+    assert not view.complete
+    assert view.verdict.value == "incomplete"
+    assert None not in view.outcomes.values()
+    assert Outcome.SKIPPED in view.outcomes.values()
