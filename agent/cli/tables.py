@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Styled
 
-from agent.catalogue import entry
+from agent.catalogue import entries
 from agent.catalogue.entry import message
 from agent.cli.console import AgentConsole
 from agent.cli.plain import clean
@@ -167,16 +167,17 @@ def _print_verdict(paper: Paper, view: RunView) -> None:
 
 def _print_finding(paper: Paper, found: FoundFinding) -> None:
     finding = found.finding
-    known = entry(finding.code)
+    known = entries().get(finding.code)  # a bundle may be from a newer agent, whose catalogue has more
     style = _SEVERITY_STYLE[finding.severity]
     head = Styled.assemble(
         (f"{paper.say(SEVERITIES[finding.severity])}  ", f"bold {style}"),
-        (known.text("title", paper.language), "bold"),
-        (f"  {finding.code}", "dim"),
+        (known.text("title", paper.language) if known else "", "bold"),
+        (f"  {clean(finding.code)}", "dim"),
     )
     paper.console.print(head)
-    paper.console.print(Styled(clean(message(finding, paper.language))))
-    paper.console.print(Styled("→ " + known.text("advice", paper.language)))
+    if known:
+        paper.console.print(Styled(clean(message(finding, paper.language))))
+        paper.console.print(Styled("→ " + known.text("advice", paper.language)))
     values = [_evidence(reading) for reading in finding.evidence]
     confidence = f"{finding.confidence:.0%}"
     evidence = Text(

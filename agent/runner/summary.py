@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.catalogue import entry
+from agent.catalogue import entries
 from agent.catalogue.entry import message
 from agent.model import Reading
 from agent.model.run_view import FoundFinding, RunView
@@ -31,7 +31,7 @@ def summary(view: RunView, *, run_id: str, language: str, duration_s: float, bun
 
 def _finding(found: FoundFinding, readings: dict[int, Reading], language: str) -> dict[str, Any]:
     finding = found.finding
-    known = entry(finding.code)
+    known = entries().get(finding.code)  # a bundle may be from a newer agent, whose catalogue has more
     return {
         "code": finding.code,
         "component": finding.component.value,
@@ -39,10 +39,10 @@ def _finding(found: FoundFinding, readings: dict[int, Reading], language: str) -
         "severity": finding.severity.value,
         "verdict": finding.verdict.value,
         "confidence": finding.confidence,
-        "title": known.text("title", language),
-        "message": message(finding, language),
-        "advice": known.text("advice", language),
-        "warranty": known.warranty,
+        "title": known.text("title", language) if known else finding.code,
+        "message": message(finding, language) if known else "",
+        "advice": known.text("advice", language) if known else "",
+        "warranty": known.warranty if known else None,
         "evidence": [
             {"record": record, "name": readings[record].name, "value": readings[record].value}
             | {"unit": readings[record].unit, "source": readings[record].source}
