@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
+
+from agent.cli.problem import INCOMPLETE, Problem
+from agent.model import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +20,9 @@ SERVER_VARIABLE = "AIODIAG_SERVER"
 def state_directory() -> Path:
     """The directory of runs, outbox and key: ``$AIODIAG_STATE``; ``/var/lib/aiodiag`` for root; else below
     ``$XDG_STATE_HOME`` or ``~/.local/state`` (XDG Base Directory Specification). Made on first use, 0700.
+
+    Raises :class:`Problem` for one that another user owns or can write: it holds the device's key, and root would be
+    led by the nose there. Raises ``OSError`` where it cannot be made.
     """
     from pathlib import Path
 
@@ -25,9 +33,22 @@ def state_directory() -> Path:
         directory = Path("/var/lib/aiodiag")
     else:
         home = os.environ.get("XDG_STATE_HOME")
-        directory = (Path(home) if home else Path.home() / ".local" / "state") / "aiodiag"
+        directory = (Path(home) if home else _home() / ".local" / "state") / "aiodiag"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        text = Text("{path} must belong to you, and nobody else may have access to it", {"path": str(directory)})
+        raise Problem(text, INCOMPLETE)
     return directory
+
+
+def _home() -> Path:
+    from pathlib import Path
+
+    try:
+        return Path.home()
+    except RuntimeError as e:  # neither $HOME nor an entry in passwd(5)
+        raise OSError(errno.ENOENT, f"no home directory; set {STATE_VARIABLE}") from e
 
 
 def server_address(given: str | None) -> str | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from agent.model import Evidence, Gap, Outcome, Reading, Readings
+from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings
 from agent.probes import areas, load
 from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 from agent.runner.step import Step
-from agent.runner.worker import Send, TimeLimit
+from agent.runner.worker import Item, Send, TimeLimit
+
+if TYPE_CHECKING:
+    from agent.rules import Rule
 
 RULES = "rules"
 LONGEST_PROBE_S = 60.0
@@ -75,7 +79,15 @@ def _evidence_first(
     _send_all(interpret(evidence), send)
 
 
-def _send_all(items: Iterable[Seen], send: Send) -> None:
+def _judge(rule: Rule, readings: Readings) -> Iterator[Finding]:
+    """What a rule concludes; raises ``KeyError`` for a code that it is not registered for."""
+    for finding in rule.judge(readings):
+        if finding.code not in rule.codes:
+            raise KeyError(finding.code)
+        yield finding
+
+
+def _send_all(items: Iterable[Item], send: Send) -> None:
     for item in items:
         send(item)
 
@@ -90,8 +102,7 @@ def rules_step(readings: Sequence[Reading]) -> Step:
         broken: list[Exception] = []
         for rule in rules():
             try:
-                for finding in rule.judge(known):
-                    send(finding)
+                _send_all(_judge(rule, known), send)
             except Exception as e:  # one broken rule must not silence the others; the step is an error all the same
                 e.add_note(f"in rule {rule.name}")
                 broken.append(e)

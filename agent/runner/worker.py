@@ -40,6 +40,8 @@ GRACE_S = 1.0
 _HEAD = struct.Struct(">II")
 FRAME_CAP = 64 * 1024 * 1024
 """Bytes of one frame; a worker that claims more is broken. A program's output is capped far below it."""
+ITEM_CAP = 1024 * 1024
+"""Bytes of one item without its raw data, far below what a record of the journal may have; no sensor says so much."""
 TOTAL_CAP = 256 * 1024 * 1024
 """Bytes that one worker may send in all; ours."""
 CHUNK = 1 << 20
@@ -100,7 +102,7 @@ class Worker:
         items: list[Item | TimeLimit] = []
         try:
             self._unpack(items)
-        except (ValueError, KeyError, TypeError) as e:
+        except Exception as e:  # whatever a broken worker sends, it breaks its own step only
             self.failure = f"garbled stream: {type(e).__name__}: {e}"
         if ended and self._buffer and self.failure is None:
             self.failure = f"the stream ends {len(self._buffer)} bytes into a frame"
@@ -112,7 +114,7 @@ class Worker:
             raise ValueError(f"more than {TOTAL_CAP} bytes")
         while self.failure is None and len(self._buffer) >= _HEAD.size:
             header_size, blob_size = _HEAD.unpack_from(self._buffer)
-            if header_size + blob_size > FRAME_CAP:
+            if header_size > ITEM_CAP or header_size + blob_size > FRAME_CAP:
                 raise ValueError("impossible frame size")
             end = _HEAD.size + header_size + blob_size
             if len(self._buffer) < end:
@@ -198,6 +200,8 @@ def _child(work: Work, fd: int, parent: int) -> NoReturn:
 
 def _write(write: Callable[[bytes], Any], header: dict[str, Any], blob: bytes) -> None:
     encoded = json.dumps(header, ensure_ascii=True, allow_nan=False).encode()
+    if len(encoded) > ITEM_CAP:
+        raise ValueError(f"an item of {len(encoded)} bytes; at most {ITEM_CAP} are allowed")
     write(_HEAD.pack(len(encoded), len(blob)) + encoded)
     write(blob)
 

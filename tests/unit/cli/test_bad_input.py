@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,37 @@ def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
     ran = aiodiag(tmp_path / "file" / "state", "outbox")
     assert ran.status == 3
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_state_directory_that_others_can_write(mode: int, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(mode)
+    ran = aiodiag(state, "outbox")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (3, "", 1)
+    assert str(state) in ran.err
+    assert list(state.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_state_directory_of_somebody_else(tmp_path: Path) -> None:
+    """Root never writes where a user can."""
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 65534, 65534)
+    ran = aiodiag(tmp_path / "state", "outbox")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (3, "", 1)
+
+
+def test_somebody_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    from agent.cli.settings import state_directory
+
+    for variable in ("HOME", "XDG_STATE_HOME", "AIODIAG_STATE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(OSError, match="set AIODIAG_STATE"):
+        state_directory()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:

@@ -100,6 +100,16 @@ def says_nothing(send: Send) -> None:
     pass
 
 
+def not_even_an_item(send: Send) -> None:
+    body = b'{"is": "gap", "item": {"subject": "", "outcome": "error", "reason": 1, "essential": 1, "remedy": ""}}'
+    os.write(pipe_of_worker(), len(body).to_bytes(4, "big") + bytes(4) + body)
+
+
+def says_more_than_a_record_holds(send: Send) -> None:
+    send(reading())
+    send(Reading("test.text", "x" * 5_000_000, "", ComponentKind.CPU, "", "test", "2026-01-01T00:00:00.000Z"))
+
+
 def exhausts_memory(send: Send) -> None:
     raise MemoryError
 
@@ -122,6 +132,8 @@ BAD: list[tuple[Work, str]] = [
     (lies_about_size, "step-failed"),
     (half_a_frame, "step-failed"),
     (not_a_reading, "step-failed"),
+    (not_even_an_item, "step-failed"),
+    (says_more_than_a_record_holds, "step-failed"),
     (exhausts_memory, "step-failed"),
 ]
 
