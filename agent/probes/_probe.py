@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Reading
-from agent.probes._host import Host
 
 Seen = Component | Reading | Gap
 

@@ -11,8 +11,8 @@ import json
 import time
 from collections.abc import Iterable
 
+from agent.host import Host, now
 from agent.model import Evidence, Gap, Outcome, Text
-from agent.probes._host import Host, now
 
 PROPERTIES = ("ID_VENDOR_FROM_DATABASE", "ID_MODEL_FROM_DATABASE")
 """What is kept of every subsystem. Others hold what is private: ``ID_SERIAL_SHORT`` the serial number of a customer's

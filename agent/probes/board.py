@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._hwmon import Chip, Feature, from_sensors_json, read_chips
 from agent.probes._probe import Probe, Seen
 from agent.probes._sensors_conf import SensorsConf

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes import _udev
-from agent.probes._host import Host
 from agent.probes._identity import usable_serial
 from agent.probes._probe import Probe, Seen
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 
 SYSFS = "/sys/devices/system/cpu/"

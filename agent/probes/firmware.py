@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._identity import meaningful
 from agent.probes._probe import Probe, Seen
 

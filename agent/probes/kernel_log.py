@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Value
-from agent.probes._host import Host
 from agent.probes._kernel_messages import Seen as SeenMessages
 from agent.probes._kernel_messages import parse, survey
 from agent.probes._probe import Probe, Seen
-from agent.probes._program_gap import program_gap
+from agent.tools.gap import program_gap
 
 LINES_CAP = 10_000
 """Lines of the journal that are read, the last ones; ours. A healthy boot logs some 1 500."""

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._kernel_messages import parse
 from agent.probes._probe import Probe, Seen
-from agent.probes._program_gap import program_gap
+from agent.tools.gap import program_gap
 
 TAIL_LINES = 300
 PROGRAM_TIMEOUT_S = 10.0

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
-from agent.probes._host import Host, now
 from agent.probes._probe import Probe, Seen
 
 _MACHINECHECK = "/sys/devices/system/machinecheck"

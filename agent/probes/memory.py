@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._dmi import parse_dmidecode
-from agent.probes._host import Host
 from agent.probes._modules import Module, modules, slots
 from agent.probes._probe import Probe, Seen
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
-from agent.probes._program_gap import program_gap
+from agent.tools.gap import program_gap
 
 NET = "/sys/class/net"
 RFKILL = "/sys/class/rfkill"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes import _udev
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 
 DEVICES = "/sys/bus/pci/devices"

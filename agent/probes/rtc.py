@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 
 CLASS = "/sys/class/rtc/"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 
 THERMAL = "/sys/class/thermal"

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._dmi import parse_dmidecode
-from agent.probes._host import Host
 from agent.probes._identity import identity, meaningful, usable_serial, usable_uuid
 from agent.probes._probe import Probe, Seen
-from agent.probes._program_gap import program_gap
+from agent.tools.gap import program_gap
 
 __all__ = ["PROBE", "identity", "usable_serial", "usable_uuid"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.probes._host import Host
+from agent.host import Host
 from agent.probes._identity import identity
 from agent.runner.engine import Engine, Observer
 from agent.runner.step import StepResult

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent import __version__
+from agent.host import Host
 from agent.journal import Journal, JournalError, read
 from agent.model import Finding, Outcome, RunVerdict, ocp
 from agent.model.run_view import RunView
 from agent.model.verdict import judge
 from agent.plans import Plan, Symptom
 from agent.probes import areas
-from agent.probes._host import Host
 from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
 from agent.runner.steps import RULES, probe_step, rules_step, test_step

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from agent.host import Host
 from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings
 from agent.probes import areas, load
-from agent.probes._host import Host
 from agent.probes._probe import Probe, Seen
 from agent.runner.step import Step
 from agent.runner.worker import Item, Send, TimeLimit

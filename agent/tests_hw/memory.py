@@ -16,10 +16,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
-from agent.probes._host import Host
-from agent.probes._program_gap import program_gap
 from agent.tests_hw._test import HardwareTest, Measured
+from agent.tools.gap import program_gap
 
 MOST_MIB = 1024
 """MiB for a short pass; ours."""

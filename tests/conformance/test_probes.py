@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading
 from agent.probes import areas, load
-from agent.probes._host import Host
 from agent.probes._probe import Seen
 from agent.texts.words import AREAS
 from agent.tools import PROGRAMS

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent import tests_hw
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading
 from agent.plans import plan, plans
-from agent.probes._host import Host
 from agent.tests_hw import load
 from agent.texts.words import TESTS
 from agent.tools import PROGRAMS

@@ -18,8 +18,8 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print programs, rights and areas. Always exit status 0: lacking something is no fault of the unit."""
+    from agent.host import Host
     from agent.probes import areas
-    from agent.probes._host import Host
     from agent.runner.identity import probe
     from agent.tools import PROGRAMS
 

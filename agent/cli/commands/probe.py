@@ -21,8 +21,8 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print readings, parts and gaps. Exit status 3 when an area gave nothing, else 0."""
+    from agent.host import Host
     from agent.probes import areas
-    from agent.probes._host import Host
     from agent.runner.identity import probe
 
     known = areas()

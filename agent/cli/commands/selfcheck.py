@@ -96,7 +96,7 @@ def _tell_result(args: argparse.Namespace, view: RunView, run_id: str, duration_
 
 def _request(args: argparse.Namespace) -> Request:
     """What is asked for; every word of it is checked before anything is started."""
-    from agent.probes._host import Host
+    from agent.host import Host
     from agent.runner.identity import identify
     from agent.runner.run import Request
 
@@ -175,8 +175,8 @@ def _announce(args: argparse.Namespace, desk: Desk, request: Request) -> str | N
 
 def _walk(request: Request, journal: Journal) -> RunView:
     from agent.cli.progress import progress
+    from agent.host import Host
     from agent.probes import areas
-    from agent.probes._host import Host
     from agent.runner.run import run as run_plan
 
     total = len(request.plan.areas or areas()) + len(request.plan.tests) + 1

@@ -18,7 +18,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the identity and the parts. Exit status 0 with a serial number, 3 without."""
     from agent.cli import plain
-    from agent.probes._host import Host
+    from agent.host import Host
     from agent.runner.identity import from_probe, parts
 
     results = parts(Host())

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._host import Host
 from agent.probes._identity import usable_serial
 from agent.probes._probe import Probe, Seen
 from agent.probes.panel.edid import HEADER, Edid, decode, from_hex

@@ -49,8 +49,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from agent.host import Host, now
 from agent.model import Evidence, Gap, Outcome, Text, Tree
-from agent.probes._host import Host, now
 from agent.probes._probe import Probe, Seen
 from agent.probes.storage._drives import PATTERNS, Drive, drives
 from agent.probes.storage._facts import DriveFacts

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Readings, Tree
-from agent.probes._host import Host
 from agent.probes.camera import PROBE, UDEV_PROPERTIES
 
 TIME = "2026-01-01T00:00:00Z"

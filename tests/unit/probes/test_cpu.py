@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Readings, Tree, Verdict
-from agent.probes._host import Host
 from agent.probes.cpu import PROBE, SYSFS
 from agent.rules.cpu import old_microcode
 
@@ -100,7 +100,7 @@ def test_no_program_is_found_through_the_path(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/started\n")
         (tmp_path / name).chmod(0o755)
     code = (
-        "from agent.probes._host import Host; from agent.probes.cpu import PROBE; "
+        "from agent.host import Host; from agent.probes.cpu import PROBE; "
         "print(len(list(PROBE.interpret(list(PROBE.gather(Host()))))))"
     )
     environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Evidence, Gap, Outcome, Reading, Readings, Tree, Verdict
-from agent.probes._host import Host
 from agent.probes.firmware import DMI, EFI, LOCKDOWN, PROBE, SECURE_BOOT, SHIM_VALIDATION
 from agent.rules.firmware import no_tpm
 

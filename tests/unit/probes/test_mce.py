@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Evidence, Gap, Outcome, Reading, Readings, Tree
-from agent.probes._host import Host
 from agent.probes.mce import PROBE
 
 TIME = "2026-01-02T03:04:05.000Z"

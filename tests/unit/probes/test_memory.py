@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Readings, Text, Tree
 from agent.probes._dmi import parse_dmidecode
-from agent.probes._host import Host
 from agent.probes._modules import modules
 from agent.probes.memory import PROBE
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Readings
-from agent.probes._host import Host
 from agent.probes.network import PROBE
 from agent.tools import PROGRAMS, Program, Result, run
 

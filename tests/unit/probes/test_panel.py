@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Readings, Tree
-from agent.probes._host import Host
 from agent.probes.panel import PROBE
 from agent.probes.panel.edid import HEADER, decode, from_hex
 

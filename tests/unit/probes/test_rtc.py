@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Tree
-from agent.probes._host import Host
 from agent.probes.rtc import BIOS_DATE, DRIVER, PROBE
 
 RTC0 = "/sys/class/rtc/rtc0/"

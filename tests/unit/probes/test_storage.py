@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Tree
 from agent.probes import storage
-from agent.probes._host import Host
 from agent.probes.storage import PROBE, _smart_json
 from agent.probes.storage._drives import drives
 from agent.probes.storage._facts import decoded_raw, words

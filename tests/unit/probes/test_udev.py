@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.host import Host
 from agent.model import Evidence, Gap, Outcome
 from agent.probes import _udev
-from agent.probes._host import Host
 
 PCI = Path("/sys/bus/pci/devices")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Readings, Tree
-from agent.probes._host import Host
 from agent.probes._probe import Seen
 from agent.probes.unit import PROBE, identity, usable_serial, usable_uuid
 from agent.rules.unit import no_serial, serial_of_a_part

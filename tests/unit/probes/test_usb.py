@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.host import Host
 from agent.model import Evidence, Gap, Outcome, Reading, Readings, Tree
-from agent.probes._host import Host
 from agent.probes.usb import PROBE
 
 TIME = "2026-01-01T00:00:00Z"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.host import Host
 from agent.journal import RunStore, read
 from agent.model import Outcome
 from agent.model.run_view import RunView
 from agent.plans import plan
-from agent.probes._host import Host
 from agent.runner.run import Request, run
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import Item

@@ -44,7 +44,7 @@ def test_nothing_wrong_is_a_pass() -> None:
 
 
 def test_an_unknown_area_or_test_is_a_key_error() -> None:
-    from agent.probes._host import Host
+    from agent.host import Host
 
     with pytest.raises(KeyError):
         probe_step("nothing-like-it", Host())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.catalogue.entry import LANGUAGES, message
+from agent.host import Host
 from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings, Text, Verdict
-from agent.probes._host import Host
 from agent.rules.memory_test import mismatches
 from agent.tests_hw._test import Measured
 from agent.tests_hw.memory import TEST

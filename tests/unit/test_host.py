@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.host import FILE_CAP, Host
 from agent.model import Evidence, Gap, Outcome
-from agent.probes._host import FILE_CAP, Host
 from agent.tools import PROGRAMS, Program, Status
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.model import Evidence, Gap, Outcome, Text
-from agent.tools import PROGRAMS
+from agent.tools.programs import PROGRAMS
 
 
 def program_gap(evidence: Evidence, subject: str, *, essential: bool, as_root: str = "") -> Gap:
