@@ -10,7 +10,7 @@ import base64
 import fnmatch
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,15 @@ class Tree:
 
     def __init__(self, files: Mapping[str, Any] | None = None) -> None:
         self.files: dict[str, Any] = dict(files or {})
+
+    @classmethod
+    def merged(cls, evidence: Iterable[Evidence]) -> Tree:
+        """The files of all evidence of kind ``tree``, as one; the last capture of a path counts."""
+        tree = cls()
+        for e in evidence:
+            if e.kind == "tree":
+                tree.files.update(e.tree().files)
+        return tree
 
     def encode(self) -> bytes:
         """The JSON that :meth:`Evidence.tree` reads."""

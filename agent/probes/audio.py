@@ -57,11 +57,8 @@ class AudioProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Cards, codecs and what is wired to them; an essential gap where there is no card."""
-        tree, times = Tree(), {}
-        for e in evidence:
-            if e.kind == "tree":
-                tree.files.update(e.tree().files)
-                times[e.subject] = e.time
+        tree = Tree.merged(evidence)
+        times = {e.subject: e.time for e in evidence if e.kind == "tree"}
         time = next(iter(times.values()), "")
         controllers = sum(len(tree.paths(pattern)) for pattern in CONTROLLERS)
         if controllers:

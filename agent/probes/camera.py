@@ -53,11 +53,8 @@ class CameraProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Each camera and its readings; an essential gap where there is none, which may be right for the model."""
-        tree, times = Tree(), {}
-        for e in evidence:
-            if e.kind == "tree":
-                tree.files.update(e.tree().files)
-                times[e.subject] = e.time
+        tree = Tree.merged(evidence)
+        times = {e.subject: e.time for e in evidence if e.kind == "tree"}
         udev = _udev.names(evidence)
         time = next(iter(times.values()), "")
         nodes = [path.split("/")[4] for path in tree.paths(f"{NODES}/video*/device")]

@@ -92,7 +92,7 @@ class NetworkProbe(Probe):
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Each interface with its readings; an essential gap where there is none."""
         trees = [e for e in evidence if e.kind == "tree"]
-        merged = Tree({path: file for e in trees for path, file in e.tree().files.items()})
+        merged = Tree.merged(trees)
         times = {e.subject: e.time for e in trees}
         time = trees[0].time if trees else ""
         known = dict.fromkeys(p.split("/")[4] for p in merged.paths(f"{NET}/*/device"))

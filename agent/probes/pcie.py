@@ -94,10 +94,7 @@ class PcieProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Unsupported without any device, and where no device shows a link or counts errors."""
-        tree = Tree()
-        for e in evidence:
-            if e.kind == "tree":
-                tree.files.update(e.tree().files)
+        tree = Tree.merged(evidence)
         names = _udev.names(evidence)
         time = evidence[0].time if evidence else ""
         devices = dict.fromkeys(p.split("/")[5] for p in [*tree.paths(f"{DEVICES}/*"), *tree.paths(f"{DEVICES}/*/*")])

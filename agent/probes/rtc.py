@@ -51,7 +51,7 @@ class Rtc(Probe):
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Each clock with its readings; an essential gap when none gives a time."""
         trees = [e for e in evidence if e.kind == "tree"]
-        unit = Tree({path: file for e in trees if not e.subject for path, file in e.tree().files.items()})
+        unit = Tree.merged(e for e in trees if not e.subject)
         clocks = {e.subject: e for e in trees if e.subject}
         times = {name: _since_epoch(e.tree(), name) for name, e in clocks.items()}
         if all(time is None for time in times.values()):

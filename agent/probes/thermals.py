@@ -71,10 +71,7 @@ class ThermalsProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Without any temperature that can be trusted the area is unsupported."""
-        merged = Tree()
-        for e in evidence:
-            if e.kind == "tree":
-                merged.files.update(e.tree().files)
+        merged = Tree.merged(evidence)
         time = evidence[0].time if evidence else ""
         seen = [*_zones(merged, time), *_chips(merged, time)]
         for e in evidence:

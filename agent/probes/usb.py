@@ -76,10 +76,7 @@ class UsbProbe(Probe):
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Unsupported without any device: a controller has at least its root hub."""
-        tree = Tree()
-        for e in evidence:
-            if e.kind == "tree":
-                tree.files.update(e.tree().files)
+        tree = Tree.merged(evidence)
         names = _udev.names(evidence)
         time = evidence[0].time if evidence else ""
         devices = dict.fromkeys(path.split("/")[5] for path in tree.paths(f"{DEVICES}/*/*"))

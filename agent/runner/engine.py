@@ -90,10 +90,21 @@ class Engine:
     def _begin(self, step: Step) -> None:
         self.results[step.id] = result = StepResult(step.id, step.silence)
         began = time.monotonic()
-        running = _Running(step, Worker(step.work), result, began, began + step.timeout_s)
+        watch: Watch | None = None
+        try:
+            watch = Watch(step.guard) if step.guard else None
+            worker = Worker(step.work)
+        except OSError as e:  # no more processes or descriptors: this step's trouble, and nobody else's
+            result.trouble.append(Trouble("step-not-started", Text("the check itself broke"), str(e)))
+            if watch:
+                watch.close()
+            result.conclude()
+            for observer in self._observers:
+                observer.ended(step, result)
+            return
+        running = _Running(step, worker, result, began, began + step.timeout_s)
+        running.watch = watch
         self._follow(running)
-        if step.guard:
-            running.watch = Watch(step.guard)
 
     def _follow(self, running: _Running) -> None:
         self._running.append(running)

@@ -64,7 +64,8 @@ class Worker:
     """A forked process that runs ``work`` and sends what it gives through a pipe.
 
     ``fd`` becomes readable when there is something to :meth:`receive`. The child holds no descriptor of its parent but
-    the pipe, dies with its parent, and its standard streams lead nowhere: what it has to say, it sends.
+    the pipe, dies with its parent, and its standard streams lead nowhere: what it has to say, it sends. Raises
+    ``OSError`` when there can be no more processes or descriptors.
     """
 
     def __init__(self, work: Work) -> None:
@@ -76,6 +77,10 @@ class Worker:
             self.pid = os.fork()
             if self.pid == 0:
                 _child(work, write_end, parent)
+        except OSError:
+            os.close(self.fd)
+            os.close(write_end)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write_end)

@@ -105,7 +105,10 @@ def _request(args: argparse.Namespace) -> Request:
         if not is_rma_number(args.rma):
             raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
         args.server = receiver_address(args.server)
-    unit = identify(Host(), _serial(args.serial) if args.serial is not None else None)
+    typed = _serial(args.serial) if args.serial is not None else None
+    unit = identify(Host(), typed)
+    if typed and typed != unit.get("serial"):
+        tell(Text("the unit itself says that its serial number is {serial}; that counts", unit), args.lang)
     if not unit.get("serial") and not args.json and sys.stdin.isatty() and sys.stderr.isatty():
         unit = _ask(unit, args.lang)
     if args.rma is not None and not unit.get("serial"):

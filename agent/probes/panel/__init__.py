@@ -55,9 +55,7 @@ class PanelProbe(Probe):
         for e in captured:
             yield from _captured_edid(e)
         trees = [e for e in evidence if e.kind == "tree"]
-        merged = Tree()
-        for e in trees:
-            merged.files.update(e.tree().files)
+        merged = Tree.merged(trees)
         time = trees[0].time if trees else ""
         connectors = _names(merged, DRM, "card*-*")
         for name in connectors:

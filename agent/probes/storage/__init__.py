@@ -92,8 +92,7 @@ class StorageProbe(Probe):
         """See the module. An area with no drive at all, or with no evidence, gives an essential gap."""
         trees = [e for e in evidence if e.kind == "tree"]
         answers = {e.subject: e for e in evidence if e.kind in {"smartctl-json", "smartctl-text", _NO_ANSWER}}
-        files = {path: value for e in trees for path, value in e.tree().files.items()}
-        shown = {drive.name: drive for drive in drives(Tree(files))}
+        shown = {drive.name: drive for drive in drives(Tree.merged(trees))}
         if not trees and not answers:
             yield Gap("", Outcome.ERROR, Text("could not be read: {error}", {"error": "no evidence"}), essential=True)
         elif not shown and not answers:

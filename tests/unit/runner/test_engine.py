@@ -149,6 +149,23 @@ def test_a_bad_step_is_an_error_and_its_neighbour_passes(work: Work, symptom: st
     assert fine.readings == [reading()]
 
 
+def test_a_step_that_cannot_be_started_is_an_error_and_its_neighbour_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second fork is refused, as by a limit on processes; what the kernel would say is said by the test."""
+    fork, forks = os.fork, iter([True, False, True])
+
+    def refuse_the_second() -> int:
+        if next(forks, True):
+            return fork()
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse_the_second)
+    before = len(os.listdir("/proc/self/fd"))
+    first, second, third = Engine().run([Step(name, good, 5) for name in "abc"])
+    assert [first.outcome, second.outcome, third.outcome] == [Outcome.PASS, Outcome.ERROR, Outcome.PASS]
+    assert second.trouble[0].symptom == "step-not-started"
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # the engine's own selector
+
+
 @pytest.mark.parametrize("work", [hangs, raises, crashes, exits, garbles], ids=lambda w: str(w.__name__))
 def test_what_came_before_the_trouble_is_kept(work: Work) -> None:
     (result,) = Engine().run([Step("bad", work, 0.3)])
