@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from agent.journal import RunStore, read
-from agent.model import Outcome, Text
+from agent.model import Outcome, RunVerdict, Text
 from agent.model.run_view import RunView
 from agent.probes import areas
 from agent.texts import render
@@ -165,25 +165,31 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_while_it_checks(tmp_path: Path, shared: Path) -> None:
+    """What was written stays. The run is closed as not complete: at once where the few bytes of its end still fit, else
+    by the next check.
+    """
     with small_disk(tmp_path / "disk", 80) as disk:
         unit = Unit(disk / "state", "zh_Hant")
         ran = unit.aiodiag("selfcheck", "--serial", "AIO24-FULL")
         assert (ran.status, ran.out) == (3, "")
         assert says_full(ran, "zh_Hant")
-        (cut,) = RunStore(unit.state).open_runs()
+        (cut,) = os.listdir(unit.state / "runs")
         journal = unit.state / "runs" / cut / "journal.jsonl"
         before = journal.read_bytes()
         assert before.endswith(b"\n")
         assert validate_lines(journal, shared) > len(areas())
+        left_open = RunStore(unit.state).open_runs()
         enlarge(disk)
         again = unit.aiodiag("selfcheck", "--serial", "AIO24-FULL", "--json")
         assert again.status in {0, 1, 3}
-        assert cut in again.err
+        assert (cut in again.err) == (left_open == [cut])
         assert Path(again.json()["bundle"]).is_file()
         assert journal.read_bytes().startswith(before)
         view = RunView.from_records(read(journal))
         assert view.ended
-        assert Outcome.INTERRUPTED in view.outcomes.values()
+        assert not view.complete
+        assert {Outcome.INTERRUPTED, Outcome.SKIPPED} & set(view.outcomes.values())
+        assert view.verdict is not RunVerdict.PASS
         assert RunStore(unit.state).open_runs() == []
 
 
