@@ -51,6 +51,7 @@ AREAS = {
     "board": Text("voltages and fans"),
     "camera": Text("camera"),
     "cpu": Text("processor"),
+    "filesystems": Text("room on the drives"),
     "firmware": Text("firmware"),
     "kernel_log": Text("system log"),
     "last_shutdown": Text("last shutdown"),
