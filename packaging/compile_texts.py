@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CompileTexts(BuildHookInterface[Any]):
-    """Writes each ``aiodiag.mo`` beside its ``aiodiag.po``; an incomplete translation does not build."""
+    """Writes each ``aiodiag.mo`` beside its ``aiodiag.po``; a translation that does not parse does not build."""
 
     PLUGIN_NAME = "custom"
 
