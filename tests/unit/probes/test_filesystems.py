@@ -48,9 +48,12 @@ def test_where_a_person_mounts_is_nobodys_business() -> None:
 
 
 def test_this_machine_agrees_with_the_system_itself() -> None:
-    (root,) = [e for e in PROBE.gather(Host()) if isinstance(e, Evidence) and e.subject == "/"]
-    told = os.statvfs("/")
-    assert read(root)["filesystems.size"] == told.f_blocks * told.f_frsize
+    measured_here = [e for e in PROBE.gather(Host()) if isinstance(e, Evidence)]
+    if not measured_here:
+        pytest.skip("no file system here is a device's own (a container, a change of root)")
+    for evidence in measured_here:
+        told = os.statvfs(evidence.subject)
+        assert read(evidence)["filesystems.size"] == told.f_blocks * told.f_frsize
 
 
 def test_captured_files_are_not_this_machine(tmp_path) -> None:
