@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.model import Evidence, Gap, Outcome, Text, Tree
+from agent.model.utc import utc_text
 
 if TYPE_CHECKING:
     from agent.tools import Result
@@ -152,7 +153,7 @@ class Host:
 
 def now() -> str:
     """UTC with milliseconds, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.now(UTC))
 
 
 def _read(path: str) -> tuple[bytes, bool]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agent.model import Text
+from agent.model.utc import utc_text
 from uploader import dsse, durable, strict_json
 from uploader.bundle.seal import SealingKey
 from uploader.http import Http, ReceiverError, Refused, nonsense
@@ -111,7 +112,7 @@ class Receiver:
             "serial": serial,
             "key": key.public.to_json(),
             "key_protection": key.protection,
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": utc_text(datetime.now(UTC)),
         }
         envelope = dsse.sign(strict_json.canonical(payload), ENROLMENT_TYPE, key)
         try:

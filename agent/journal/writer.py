@@ -26,6 +26,7 @@ from agent.model import ocp
 from agent.model.evidence import Evidence, natural_key
 from agent.model.ocp import Artifact
 from agent.model.text import Text
+from agent.model.utc import utc_text
 
 JOURNAL = "journal.jsonl"
 
@@ -315,7 +316,7 @@ def _line(number: int, artifact: Artifact) -> bytes:
     """A record as it stands in the journal. It is read back at once, for what the strict reader would refuse later
     (members ``1`` and ``"1"`` of one object, say) must not get in.
     """
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    now = utc_text(datetime.now(UTC))
     try:
         text = _encode({"sequenceNumber": number, "timestamp": now, **artifact})
     except (TypeError, RecursionError) as e:

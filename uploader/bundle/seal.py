@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 
 from agent.model import RunVerdict, Text
 from agent.model.run_view import RunView
+from agent.model.utc import utc_text
 from uploader import dsse
 from uploader.bundle.container import Entry, total_size, trailer
 from uploader.bundle.format import (
@@ -223,7 +224,7 @@ def _write(file: BinaryIO, run: RunDirectory, parts: list[_Part], entries: list[
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.now(UTC))
 
 
 def _failed(error: str) -> SealFailed:
