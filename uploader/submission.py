@@ -30,9 +30,7 @@ class Desk:
 
     def announce(self, address: str, rma: str, serial: str) -> str:
         """Make this device known for a case; gives the nonce that binds the next bundle to it."""
-        receiver = Receiver(address, self._state)
-        receiver.info()
-        return receiver.enrol(rma, serial, self._key())
+        return self._announce(Receiver(address, self._state), rma, serial)
 
     def seal(self, run_directory: Path, run_id: str, view: RunView, *, rma: str | None, nonce: str | None) -> Sealed:
         """Seal a run for ``rma`` (``None``: for nobody yet)."""
@@ -56,11 +54,16 @@ class Desk:
         Whatever goes wrong is noted in the outbox, where the bundle stays.
         """
         try:
-            self.announce(entry.server, entry.rma, entry.serial)
+            receiver = Receiver(entry.server, self._state)
+            self._announce(receiver, entry.rma, entry.serial)
         except ReceiverError as e:
             self.outbox.failed(entry, e.reason)
             raise
-        return send(self.outbox, entry, Receiver(entry.server, self._state), progress)
+        return send(self.outbox, entry, receiver, progress)
+
+    def _announce(self, receiver: Receiver, rma: str, serial: str) -> str:
+        receiver.info()  # its key is compared before it is told anything
+        return receiver.enrol(rma, serial, self._key())
 
     def _key(self) -> DeviceKey:
         return DeviceKey.load_or_create(self._state / "key")
