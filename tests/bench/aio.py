@@ -1,0 +1,210 @@
+"""A virtual all-in-one: its hardware, and the ways to start, restore and end it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench import cache
+from tests.bench.hardware.clock import Clock
+from tests.bench.hardware.identity import Identity
+from tests.bench.hardware.network import Network
+from tests.bench.hardware.panel import Panel
+from tests.bench.hardware.part import Part
+from tests.bench.hardware.storage import Storage
+from tests.bench.hardware.tpm import Tpm
+from tests.bench.image import Image
+from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.qemu import PROGRAM
+from tests.bench.personality import Personality
+
+BOOTED_WITHIN_S = 120.0
+SHM = Path("/dev/shm")
+
+KERNEL = (
+    "root=/dev/vda rw console=ttyS0 quiet loglevel=4 panic=5 mitigations=off nokaslr tsc=reliable no_timer_check "
+    "random.trust_cpu=on net.ifnames=1 systemd.show_status=0 nmi_watchdog=0 modprobe.blacklist=kvm_amd,powernow_k8"
+)
+"""``mitigations=off`` and the trust in the clock spare an emulated processor work; ``panic=5`` restarts a crashed guest
+after 5 s, as Debian's own default (0) would leave it standing."""
+
+
+class VirtualAio:
+    """One machine. Made by :func:`started` or :func:`restored`, and over when their block ends.
+
+    Its hardware is in attributes, each with its faults. ``guest`` runs programs in it as root.
+    """
+
+    def __init__(self, personality: Personality, image: Image, folder: Path) -> None:
+        self.personality = personality
+        self.image = image
+        self.folder = folder
+        tables = personality.parts
+        self.identity = Identity(tables.get("identity", {}), folder)
+        self.clock = Clock(tables.get("clock", {}), folder)
+        self.network = Network(tables.get("network", {}), folder)
+        self.panel = Panel(tables.get("panel", {}), folder)
+        self.storage = Storage(tables.get("storage", {}), folder)
+        self.tpm = Tpm(tables.get("tpm", {}), folder)
+        self.parts: list[Part] = [part for part in vars(self).values() if isinstance(part, Part)]
+        self.qemu: Qemu | None = None
+
+    @property
+    def guest(self) -> Channel:
+        """The way into the running guest."""
+        assert self.qemu is not None, "the machine is off"
+        return self.qemu.channel
+
+    def power_on(self) -> None:
+        """Start from the disk, as the power button does, and wait until the guest answers."""
+        self._boot()
+        for part in self.parts:
+            part.connect()
+
+    def power_cut(self) -> None:
+        """The power goes away: nothing that was not on the disk by then will be."""
+        assert self.qemu is not None
+        self.qemu.kill()
+        self.qemu = None
+        for part in self.parts:
+            part.disconnect()
+
+    def _boot(self) -> None:
+        self._begin()
+        self._await_guest()
+        for part in self.parts:
+            part.settle()
+
+    def _begin(self, *more: str) -> None:
+        arguments = [word for part in self.parts for word in part.arguments()]
+        kernel = " ".join([KERNEL, *(word for part in self.parts for word in part.kernel())])
+        disk = self.folder / "root.qcow2"
+        if not disk.exists():
+            _overlay(self.image.disk, disk)
+        boot = [
+            *("-kernel", str(self.image.kernel), "-initrd", str(self.image.initrd), "-append", kernel),
+            *("-blockdev", f"driver=file,node-name=root-file,filename={disk}"),
+            *("-blockdev", "driver=qcow2,node-name=root,file=root-file,discard=unmap"),
+            *("-device", "virtio-blk-pci,drive=root,id=root-disk,addr=4"),
+            *("-serial", f"file:{self.folder / 'console.log'}"),
+        ]
+        self.qemu = Qemu(self.folder, self.folder / "ram", [*boot, *arguments, *more])
+        for part in self.parts:
+            part.attach(self.qemu, self.qemu.channel)
+
+    def _await_guest(self) -> None:
+        deadline = time.monotonic() + BOOTED_WITHIN_S
+        while not self.guest.ping(2.0):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no answer {BOOTED_WITHIN_S:.0f} s after power-on; see {self.folder / 'console.log'}")
+        # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here.
+        self.guest.run("/usr/bin/systemctl", "is-system-running", "--wait", timeout_s=BOOTED_WITHIN_S)
+
+    def _save(self, snapshot: Path) -> None:
+        """Freeze the running machine into a folder: its devices' state, its memory, its disk."""
+        assert self.qemu is not None
+        self.guest.run("/bin/sync").check()
+        self.qemu.qmp("stop")
+        _ignore_shared(self.qemu)
+        self.qemu.qmp("migrate", uri=f"exec:cat > {snapshot / 'state'}")
+        while (status := self.qemu.qmp("query-migrate").get("status")) in {"setup", "active", "device"}:
+            time.sleep(0.01)
+        if status != "completed":
+            raise RuntimeError(f"the snapshot is {status}")
+        self.qemu.qmp("quit")
+        self.qemu.process.wait()
+        for name in ("ram", "root.qcow2"):
+            _copy(self.folder / name, snapshot / name)
+
+    def _restore(self, snapshot: Path) -> None:
+        _copy(snapshot / "ram", self.folder / "ram")
+        _overlay(snapshot / "root.qcow2", self.folder / "root.qcow2")
+        self._begin("-incoming", "defer")
+        assert self.qemu is not None
+        _ignore_shared(self.qemu)
+        self.qemu.qmp("migrate-incoming", uri=f"exec:cat {snapshot / 'state'}")
+        while (status := self.qemu.qmp("query-status"))["status"] == "inmigrate":
+            time.sleep(0.005)
+        if status["status"] not in {"paused", "running", "postmigrate", "prelaunch"}:
+            raise RuntimeError(f"the restored machine is {status['status']}")
+        self.qemu.qmp("cont")
+        for part in self.parts:
+            part.connect()
+
+
+@contextmanager
+def started(personality: Personality, image: Image) -> Iterator[VirtualAio]:
+    """A machine after a cold start (15 to 25 s), switched off and forgotten at the end."""
+    with _machine(personality, image) as aio:
+        aio.power_on()
+        yield aio
+
+
+@contextmanager
+def restored(personality: Personality, image: Image) -> Iterator[VirtualAio]:
+    """A machine that was started long ago, within a second or two; its snapshot is made the first time."""
+    saved = snapshot(personality, image)
+    with _machine(personality, image) as aio:
+        aio._restore(saved)
+        yield aio
+
+
+def snapshot(personality: Personality, image: Image) -> Path:
+    """The folder of a personality's snapshot, from the cache or made by a cold start."""
+    here = Path(__file__).resolve().parent
+    recipe = [here / "aio.py", *sorted((here / "hardware").glob("*")), *sorted((here / "machine").glob("*.py"))]
+    files = [path for path in recipe if path.is_file()]
+    version = subprocess.run([PROGRAM, "--version"], check=True, capture_output=True, text=True).stdout
+    wanted = cache.key(image.key, repr(personality), version, files)
+    home = cache.cache_directory() / "snapshots" / personality.name
+    with cache.locked(f"snapshot-{personality.name}"):
+        folder = home / wanted
+        if not folder.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            cache.only(home, keep=wanted)
+            making = home / "making"
+            making.mkdir()
+            with _machine(personality, image) as aio:
+                aio._boot()
+                aio._save(making)
+            making.rename(folder)
+    return folder
+
+
+@contextmanager
+def _machine(personality: Personality, image: Image) -> Iterator[VirtualAio]:
+    """A machine that is still off, with a folder in memory; whatever runs of it at the end is ended."""
+    folder = Path(tempfile.mkdtemp(prefix="aio-", dir=SHM))
+    try:
+        aio = VirtualAio(personality, image, folder)
+        try:
+            yield aio
+        finally:
+            if aio.qemu:
+                aio.power_cut()
+            for part in aio.parts:
+                part.disconnect()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+
+
+def _ignore_shared(qemu: Qemu) -> None:
+    """Leave the memory out of the state: it is a file already (QEMU, ``x-ignore-shared``)."""
+    qemu.qmp("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+
+
+def _overlay(backing: Path, disk: Path) -> None:
+    kind = "qcow2" if backing.suffix == ".qcow2" else "raw"
+    words = ["create", "-q", "-f", "qcow2", "-b", str(backing), "-F", kind, str(disk)]
+    subprocess.run(["qemu-img", *words], check=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)

@@ -1,0 +1,64 @@
+"""The panel: what it says it is, and whether it is there."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.hardware.part import Part
+
+CONNECTOR = "card0-eDP-1"
+SYSFS = f"/sys/class/drm/{CONNECTOR}"
+OVERRIDE = "/sys/kernel/debug/dri/0/eDP-1/edid_override"
+
+
+class Panel(Part):
+    """A panel on eDP (see :mod:`tests.bench.image.panel_module`) with QEMU's EDID, or the one in ``table["edid"]``:
+    a path from the personality's file, or the bytes in hexadecimal.
+    """
+
+    name = "panel"
+
+    def arguments(self) -> list[str]:
+        """The graphics adapter with its panel."""
+        return ["-device", "VGA,id=vga,edid=on,xres=1920,yres=1080,addr=2,romfile="]
+
+    def settle(self) -> None:
+        """Show the panel's own EDID, where the personality gives one."""
+        if "edid" in self.table:
+            self.show(self.edid_of(self.table["edid"]))
+
+    def show(self, edid: bytes) -> None:
+        """Have the panel hand out ``edid`` from now on, and the driver read it."""
+        encoded = base64.b64encode(edid).decode()
+        self.guest.shell(f"echo {encoded} | base64 -d | dd of={OVERRIDE} bs=32k; echo detect > {SYSFS}/status").check()
+
+    def seen(self) -> bytes:
+        """The EDID that the driver has."""
+        return base64.b64decode(self.guest.out("/usr/bin/base64", "-w0", f"{SYSFS}/edid"))
+
+    @contextmanager
+    def exchanged(self, edid: bytes) -> Iterator[None]:
+        """Another panel, or the same one with a damaged memory."""
+        before = self.seen()
+        self.show(edid)
+        try:
+            yield
+        finally:
+            self.show(before)
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Nothing hangs on the connector: the cable is loose, or the panel dead."""
+        self.guest.write(f"{SYSFS}/status", "off")
+        try:
+            yield
+        finally:
+            self.guest.write(f"{SYSFS}/status", "detect")
+
+    @staticmethod
+    def edid_of(given: str) -> bytes:
+        """From hexadecimal digits, or a file of bytes."""
+        return Path(given).read_bytes() if "/" in given else bytes.fromhex(given)

@@ -1,0 +1,91 @@
+"""One QEMU process: started, spoken to through its monitor, ended."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.bench.machine.channel import Channel
+from tests.bench.machine.qmp import Monitor
+from tests.bench.machine.ram import MIB, Ram
+
+PROGRAM = "/usr/bin/qemu-system-x86_64"
+RAM_MIB = 1024
+STARTED_WITHIN_S = 20.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+BOARD = (
+    *("-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi,tb-size=256"),
+    *("-m", f"{RAM_MIB}M", "-smp", "2,sockets=1,cores=2"),
+    *("-cpu", "max,-la57,+invtsc"),
+    *("-device", "virtio-serial-pci,id=vser"),
+    *("-device", "virtserialport,chardev=channel,name=aio.channel"),
+)
+"""What every virtual AIO has, whatever its hardware."""
+
+
+class QemuDied(RuntimeError):
+    """QEMU ended by itself; the text is what it said."""
+
+
+class Qemu:
+    """A running QEMU. ``folder`` holds its sockets and what it printed; ``memory`` is the file of its RAM."""
+
+    def __init__(self, folder: Path, memory: Path, arguments: Sequence[str], *, machine: str = "") -> None:
+        self.folder = folder
+        self.ram = Ram(memory, RAM_MIB * MIB)
+        monitor, channel = folder / "qmp", folder / "channel"
+        for path in (monitor, channel):
+            path.unlink(missing_ok=True)
+        shared = f"memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={memory},share=on"
+        argv = [
+            *(PROGRAM, "-object", shared, "-M", f"q35,memory-backend=ram{machine}"),
+            *("-chardev", f"socket,id=channel,path={channel},server=on,wait=off"),
+            *("-qmp", f"unix:{monitor},server=on,wait=off"),
+            *BOARD,
+            *arguments,
+        ]
+        self.log = folder / "qemu.log"
+        with self.log.open("ab") as log:
+            null = subprocess.DEVNULL
+            self.process = subprocess.Popen(argv, stdin=null, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+        try:
+            self._await(channel)
+            self._await(monitor)
+            self.monitor = Monitor(monitor)
+            self.channel = Channel(channel)
+        except BaseException:
+            self.kill()
+            raise
+
+    def qmp(self, name: str, **arguments: Any) -> Any:
+        """A monitor command; see :class:`tests.bench.machine.qmp.Monitor`."""
+        return self.monitor.command(name, **arguments)
+
+    def kill(self) -> None:
+        """SIGKILL, which for the guest is a power cut. Also cleans up after one that has ended."""
+        self.process.kill()
+        self.process.wait()
+        for part in ("channel", "monitor"):
+            if hasattr(self, part):
+                getattr(self, part).close()
+        self.ram.close()
+
+    def _await(self, socket: Path) -> None:
+        deadline = time.monotonic() + STARTED_WITHIN_S
+        while not socket.exists():
+            if self.process.poll() is not None:
+                raise QemuDied(self.log.read_text(errors="replace")[-1000:].strip())
+            if time.monotonic() > deadline:
+                raise QemuDied(f"no socket after {STARTED_WITHIN_S:.0f} s")
+            time.sleep(0.005)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

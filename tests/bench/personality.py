@@ -1,0 +1,39 @@
+"""A personality: what kind of all-in-one a machine is, as data (``personalities/*.toml``)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDER = Path(__file__).resolve().parent / "personalities"
+
+
+class Personality(NamedTuple):
+    """``parts`` has a table for each kind of hardware; one that is missing there has no table, but the default."""
+
+    name: str
+    title: str
+    parts: dict[str, dict[str, Any]]
+
+    def with_changes(self, changes: dict[str, dict[str, Any]]) -> Personality:
+        """The same with some tables changed, key by key, two levels deep: another serial number, no TPM."""
+        parts = {name: dict(table) for name, table in self.parts.items()}
+        for name, table in changes.items():
+            known = parts.setdefault(name, {})
+            for key, value in table.items():
+                known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
+        return self._replace(parts=parts)
+
+
+def load(name: str) -> Personality:
+    """The personality of ``personalities/NAME.toml``; raises ``KeyError`` where there is none."""
+    if name not in names():
+        raise KeyError(name)
+    data = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+    return Personality(name, data.pop("title"), data)
+
+
+def names() -> list[str]:
+    """All personalities."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
