@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -54,6 +55,8 @@ class VirtualAio:
         self.tpm = Tpm(tables.get("tpm", {}), folder)
         self.parts: list[Part] = [part for part in vars(self).values() if isinstance(part, Part)]
         self.qemu: Qemu | None = None
+        self.console = folder / "console"
+        """The socket of the guest's serial console."""
 
     @property
     def guest(self) -> Channel:
@@ -75,6 +78,12 @@ class VirtualAio:
         for part in self.parts:
             part.disconnect()
 
+    def abort(self) -> None:
+        """End QEMU from another thread; whoever works with the machine then finds it gone."""
+        qemu = self.qemu
+        if qemu is not None:
+            qemu.process.kill()
+
     def _boot(self) -> None:
         self._begin()
         self._await_guest()
@@ -92,7 +101,11 @@ class VirtualAio:
             *("-blockdev", f"driver=file,node-name=root-file,filename={disk}"),
             *("-blockdev", "driver=qcow2,node-name=root,file=root-file,discard=unmap"),
             *("-device", "virtio-blk-pci,drive=root,id=root-disk,addr=4"),
-            *("-serial", f"file:{self.folder / 'console.log'}"),
+            *(
+                "-chardev",
+                f"socket,id=console,path={self.console},server=on,wait=off,logfile={self.folder / 'console.log'}",
+            ),
+            *("-serial", "chardev:console"),
         ]
         self.qemu = Qemu(self.folder, self.folder / "ram", [*boot, *arguments, *more])
         for part in self.parts:
@@ -102,7 +115,9 @@ class VirtualAio:
         deadline = time.monotonic() + BOOTED_WITHIN_S
         while not self.guest.ping(2.0):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no answer {BOOTED_WITHIN_S:.0f} s after power-on; see {self.folder / 'console.log'}")
+                raise TimeoutError(
+                    f"no answer {BOOTED_WITHIN_S:.0f} s after power-on; see {self.folder / 'console.log'}"
+                )
         # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here.
         self.guest.run("/usr/bin/systemctl", "is-system-running", "--wait", timeout_s=BOOTED_WITHIN_S)
 
@@ -180,7 +195,7 @@ def snapshot(personality: Personality, image: Image) -> Path:
 @contextmanager
 def _machine(personality: Personality, image: Image) -> Iterator[VirtualAio]:
     """A machine that is still off, with a folder in memory; whatever runs of it at the end is ended."""
-    folder = Path(tempfile.mkdtemp(prefix="aio-", dir=SHM))
+    folder = Path(tempfile.mkdtemp(prefix=f"aio-{os.getpid()}-", dir=SHM))
     try:
         aio = VirtualAio(personality, image, folder)
         try:
@@ -203,8 +218,8 @@ def _ignore_shared(qemu: Qemu) -> None:
 def _overlay(backing: Path, disk: Path) -> None:
     kind = "qcow2" if backing.suffix == ".qcow2" else "raw"
     words = ["create", "-q", "-f", "qcow2", "-b", str(backing), "-F", kind, str(disk)]
-    subprocess.run(["qemu-img", *words], check=True)
+    subprocess.run(["/usr/bin/qemu-img", *words], check=True)
 
 
 def _copy(source: Path, target: Path) -> None:
-    subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
+    subprocess.run(["/bin/cp", "--sparse=always", str(source), str(target)], check=True)

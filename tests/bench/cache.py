@@ -27,7 +27,11 @@ def key(*parts: str | bytes | Path | Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         paths = [part] if isinstance(part, Path) else [] if isinstance(part, str | bytes) else list(part)
-        data = [part] if isinstance(part, str | bytes) else [content for p in paths for content in (p.name, p.read_bytes())]
+        data = (
+            [part]
+            if isinstance(part, str | bytes)
+            else [content for p in paths for content in (p.name, p.read_bytes())]
+        )
         for item in data:
             raw = item.encode() if isinstance(item, str) else item
             digest.update(len(raw).to_bytes(8, "big") + raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ class Personality(NamedTuple):
     title: str
     parts: dict[str, dict[str, Any]]
 
-    def with_changes(self, changes: dict[str, dict[str, Any]]) -> Personality:
+    def with_changes(self, changes: Mapping[str, Mapping[str, Any]]) -> Personality:
         """The same with some tables changed, key by key, two levels deep: another serial number, no TPM."""
         parts = {name: dict(table) for name, table in self.parts.items()}
         for name, table in changes.items():

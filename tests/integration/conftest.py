@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent_process import Ran, aiodiag
-from tests.integration.receiver_process import Case, ReceiverProcess, serving
 from tests.integration.unit_under_test import Unit
+from tests.receiver_process import Case, ReceiverProcess, serving
 
 SERIAL = "AIO24-INTEGRATION-1"
 

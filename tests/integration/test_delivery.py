@@ -16,9 +16,9 @@ import requests
 from agent.model.run_view import RunView
 from tests.device import checksum, encode_metadata, metadata
 from tests.integration.conftest import Checked
-from tests.integration.receiver_process import ReceiverProcess
 from tests.integration.unit_under_test import Unit
 from tests.ocp import validate_lines
+from tests.receiver_process import ReceiverProcess
 from uploader.bundle.verify import open_bundle
 
 TUS = {"Tus-Resumable": "1.0.0"}

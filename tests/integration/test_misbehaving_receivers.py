@@ -19,9 +19,9 @@ import pytest
 from agent.model.text import fill
 from tests.agent_process import environment
 from tests.integration.conftest import Checked
-from tests.integration.receiver_process import ReceiverProcess, serving
 from tests.integration.relay import relaying
 from tests.integration.unit_under_test import Unit
+from tests.receiver_process import ReceiverProcess, serving
 from tests.unit.uploader.server import Behaviour, certificate, raw_server
 from tests.unit.uploader.server import receiver as fake_receiver
 from uploader.keys import DeviceKey

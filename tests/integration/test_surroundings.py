@@ -22,9 +22,9 @@ from agent.probes import areas
 from agent.texts import render
 from tests.agent_process import ROOT, Ran
 from tests.integration.conftest import Checked
-from tests.integration.receiver_process import ReceiverProcess
 from tests.integration.unit_under_test import Unit
 from tests.ocp import validate_lines
+from tests.receiver_process import ReceiverProcess
 
 pytestmark = pytest.mark.adversarial
 

@@ -17,10 +17,10 @@ _writing = threading.Lock()
 def main():
     while not os.path.exists(PORT):
         time.sleep(0.05)
-    port = open(PORT, "r+b", buffering=0)
+    port = os.open(PORT, os.O_RDWR | os.O_CLOEXEC)
     waiting = b""
     while True:
-        chunk = os.read(port.fileno(), 65536)
+        chunk = os.read(port, 65536)
         if not chunk:  # the bench's end is closed
             time.sleep(0.05)
             continue
@@ -37,7 +37,7 @@ def answer(port, request):
     data = json.dumps({"id": request["id"], **said}).encode() + b"\n"
     with _writing:
         while data:
-            data = data[os.write(port.fileno(), data) :]
+            data = data[os.write(port, data) :]
 
 
 def run(request):

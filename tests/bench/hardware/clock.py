@@ -8,7 +8,9 @@ from tests.bench.hardware.part import Part
 
 
 class Clock(Part):
-    """``base`` in the table is where the clock stood when the unit was switched on (``2001-01-01``); else it is right."""
+    """``base`` in the table is where the clock stood when the unit was switched on (``2001-01-01``); without it, it is
+    right.
+    """
 
     name = "clock"
 

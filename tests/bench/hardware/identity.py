@@ -25,6 +25,11 @@ class Identity(Part):
         return str(self.table.get("system", {}).get("serial", ""))
 
     @property
+    def label(self) -> str:
+        """The serial number that a person reads on the label, where ``label`` in the table gives another one."""
+        return str(self.table.get("label", self.serial))
+
+    @property
     def model(self) -> str:
         """The product's name."""
         return str(self.table.get("system", {}).get("product", ""))

@@ -62,3 +62,14 @@ class Panel(Part):
     def edid_of(given: str) -> bytes:
         """From hexadecimal digits, or a file of bytes."""
         return Path(given).read_bytes() if "/" in given else bytes.fromhex(given)
+
+
+def another_panel() -> bytes:
+    """The EDID of a panel of another maker and model (VESA E-EDID 1.4): AUO, 1920x1080, 34 x 19 cm, with its name."""
+    head = bytes.fromhex("00ffffffffffff00 06af ed11 00000000 001a 0104 95221378 02 1025 99555592 2a51 5054 000000")
+    timings = bytes.fromhex("0101010101010101010101010101 0101")
+    detailed = bytes.fromhex("143780b87038244010103e0058c11000001a")
+    name = b"\x00\x00\x00\xfc\x00" + b"B156HAN02.1\n ".ljust(13)
+    unused = bytes.fromhex("000000100000000000000000000000000000")
+    block = head[:38] + timings + detailed + unused + unused + name + b"\x00"
+    return block + bytes([-sum(block) % 256])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,9 @@ class Storage(Part):
             path = self._medium(f"sata{number}")
             found += ["-blockdev", f"driver=file,node-name=sata{number}-file,filename={path}"]
             found += ["-blockdev", f"driver=raw,node-name=sata{number},file=sata{number}-file"]
-            words = ",".join(f"{key}={drive[key]}" for key in ("model", "serial", "ver", "rotation_rate") if key in drive)
+            words = ",".join(
+                f"{key}={drive[key]}" for key in ("model", "serial", "ver", "rotation_rate") if key in drive
+            )
             found += ["-device", f"ide-hd,bus=ide.{number},id=sd{number},drive=sata{number},{words}"]
         return found
 
@@ -46,15 +47,16 @@ class Storage(Part):
             self.qemu.qmp("blockdev-add", driver="file", node_name=f"nvme{number}-file", filename=path)
             self.qemu.qmp("blockdev-add", driver="raw", node_name=f"nvme{number}", file=f"nvme{number}-file")
             serial, bus = drive["serial"], f"rp{number}"
-            self.qemu.qmp(
-                "device_add", driver="nvme", id=f"nv{number}", bus=bus, drive=f"nvme{number}", serial=serial
-            )
+            self.qemu.qmp("device_add", driver="nvme", id=f"nv{number}", bus=bus, drive=f"nvme{number}", serial=serial)
         for number in range(len(self.nvme)):
-            self.guest.shell(f"until test -b /dev/nvme{number}n1; do sleep 0.02; done; udevadm settle", timeout_s=20).check()
+            self.guest.shell(
+                f"until test -b /dev/nvme{number}n1; do sleep 0.02; done; udevadm settle", timeout_s=20
+            ).check()
 
     def _medium(self, name: str) -> Path:
         """An empty medium, as sparse as it is."""
         path = self.folder / f"{name}.img"
         if not path.exists():
-            subprocess.run(["truncate", "-s", f"{SIZE_MIB}M", str(path)], check=True)
+            with path.open("wb") as file:
+                file.truncate(SIZE_MIB << 20)
         return path

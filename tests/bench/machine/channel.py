@@ -83,7 +83,7 @@ class Channel:
     def ping(self, timeout_s: float) -> bool:
         """Whether the guest answers within ``timeout_s`` seconds."""
         try:
-            return self._ask({"argv": ["/bin/true"], "timeout": timeout_s}, timeout_s)["status"] == 0
+            return bool(self._ask({"argv": ["/bin/true"], "timeout": timeout_s}, timeout_s)["status"] == 0)
         except Silent:
             return False
 

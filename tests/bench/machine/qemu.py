@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -17,8 +15,8 @@ from tests.bench.machine.ram import MIB, Ram
 PROGRAM = "/usr/bin/qemu-system-x86_64"
 RAM_MIB = 1024
 STARTED_WITHIN_S = 20.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
+WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "KILL")
+"""No QEMU outlives its bench (the thread that started it, strictly)."""
 
 BOARD = (
     *("-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi,tb-size=256"),
@@ -45,7 +43,7 @@ class Qemu:
             path.unlink(missing_ok=True)
         shared = f"memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={memory},share=on"
         argv = [
-            *(PROGRAM, "-object", shared, "-M", f"q35,memory-backend=ram{machine}"),
+            *(*WITH_US, PROGRAM, "-object", shared, "-M", f"q35,memory-backend=ram{machine}"),
             *("-chardev", f"socket,id=channel,path={channel},server=on,wait=off"),
             *("-qmp", f"unix:{monitor},server=on,wait=off"),
             *BOARD,
@@ -54,7 +52,7 @@ class Qemu:
         self.log = folder / "qemu.log"
         with self.log.open("ab") as log:
             null = subprocess.DEVNULL
-            self.process = subprocess.Popen(argv, stdin=null, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+            self.process = subprocess.Popen(argv, stdin=null, stdout=log, stderr=log)
         try:
             self._await(channel)
             self._await(monitor)
@@ -64,9 +62,9 @@ class Qemu:
             self.kill()
             raise
 
-    def qmp(self, name: str, **arguments: Any) -> Any:
+    def qmp(self, command: str, /, **arguments: Any) -> Any:
         """A monitor command; see :class:`tests.bench.machine.qmp.Monitor`."""
-        return self.monitor.command(name, **arguments)
+        return self.monitor.command(command, **arguments)
 
     def kill(self) -> None:
         """SIGKILL, which for the guest is a power cut. Also cleans up after one that has ended."""
@@ -85,7 +83,3 @@ class Qemu:
             if time.monotonic() > deadline:
                 raise QemuDied(f"no socket after {STARTED_WITHIN_S:.0f} s")
             time.sleep(0.005)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

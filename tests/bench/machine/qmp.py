@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -32,12 +33,12 @@ class Monitor:
             self._end_loop()
             raise
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, command: str, /, **arguments: Any) -> Any:
         """Execute a command; a ``_`` in an argument's name stands for ``-``. Raises ``qemu.qmp.ExecuteError`` when QEMU
         refuses it, ``TimeoutError`` and ``qemu.qmp.QMPError`` when it does not answer.
         """
         given = {key.replace("_", "-"): value for key, value in arguments.items()}
-        return self._wait(self._client.execute(name, given or None))
+        return self._wait(self._client.execute(command, given or None))
 
     def human(self, line: str) -> str:
         """A line for the human monitor; gives what it printed."""
@@ -49,10 +50,8 @@ class Monitor:
 
     def close(self) -> None:
         """Disconnect, whatever state the other end is in."""
-        try:
+        with contextlib.suppress(Exception):  # the other end has gone, which is how a power cut looks from here
             self._wait(self._client.disconnect())
-        except Exception:  # noqa: S110 - the other end has gone, which is how a power cut looks from here
-            pass
         self._end_loop()
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:

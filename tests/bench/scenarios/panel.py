@@ -1,0 +1,47 @@
+"""The panel: not there, not itself, or not what it says."""
+
+from __future__ import annotations
+
+from tests.bench.aio import VirtualAio
+from tests.bench.hardware.panel import CONNECTOR, SYSFS, another_panel
+from tests.bench.hardware.part import proven
+from tests.bench.scenario import Check, Expected, scenario
+
+
+@scenario(
+    "panel",
+    customer="The screen shows wrong colours and a resolution that it never had.",
+    symptom="screen-spots",
+    expected=[Expected("LCD-4118", "panel", "critical", CONNECTOR)],
+)
+def edid_corrupt(aio: VirtualAio, check: Check) -> None:
+    """A bit of the panel's identification memory has turned over: the checksum of its base block is wrong."""
+    damaged = bytearray(aio.panel.seen())
+    damaged[20] ^= 0x04
+    with aio.panel.exchanged(bytes(damaged)):
+        said = aio.guest.shell(f"edid-decode --check < {SYSFS}/edid").out
+        proven("Invalid checksum" in said, "edid-decode sees the wrong checksum", said)
+        check()
+
+
+@scenario(
+    "panel",
+    customer="The screen stays black. I only see something with another monitor plugged in.",
+    symptom="no-picture",
+    expected=[Expected("LCD-4001", "panel", "critical", CONNECTOR)],
+)
+def panel_gone(aio: VirtualAio, check: Check) -> None:
+    """Nothing hangs on the panel's connector any more."""
+    with aio.panel.gone():
+        proven(aio.guest.read(f"{SYSFS}/status") == "disconnected\n", "the driver sees no panel")
+        check()
+
+
+@scenario("panel", customer="Since the repair the picture looks different.", symptom="screen-spots")
+def panel_of_another_model(aio: VirtualAio, check: Check) -> None:
+    """Another model of panel hangs there, and is sound: nothing may be said against it, and the inventory names it."""
+    with aio.panel.exchanged(another_panel()):
+        said = aio.guest.shell(f"edid-decode --check < {SYSFS}/edid").out
+        proven("Manufacturer: AUO" in said and "PASS" in said, "edid-decode sees the other panel", said)
+        (panel,) = check().parts("panel")
+        assert (panel.manufacturer, panel.model) == ("AUO", "B156HAN02.1"), panel
