@@ -24,6 +24,7 @@ class Problem(Exception):
 @contextmanager
 def explained(status: int = INCOMPLETE) -> Iterator[None]:
     """Turn what journal and uploader raise (each with its reason for the person) into a :class:`Problem`."""
+    from agent.diagnose.files import InputRefused
     from agent.journal import JournalDamaged, JournalError
     from uploader.bundle.seal import SealFailed
     from uploader.bundle.verify import BundleRejected
@@ -34,7 +35,7 @@ def explained(status: int = INCOMPLETE) -> Iterator[None]:
 
     try:
         yield
-    except (BadAddress, UnknownCase) as e:
+    except (BadAddress, UnknownCase, InputRefused) as e:
         raise Problem(e.reason, USAGE) from e
     except (JournalError, SealFailed, BundleRejected, ReceiverError, KeyUnusable, OutboxError) as e:
         raise Problem(e.reason, status) from e

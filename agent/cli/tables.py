@@ -23,6 +23,7 @@ from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, VERDICTS, source
 from agent.tools import PROGRAMS
 
 if TYPE_CHECKING:
+    from agent.diagnose.diagnosis import Diagnosis
     from uploader.outbox import Entry
 
 _VERDICT_STYLE = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red", RunVerdict.INCOMPLETE: "yellow"}
@@ -123,6 +124,15 @@ def print_bundle(about: Mapping[str, Any], view: RunView, language: str) -> None
     for name in about["entries"]:
         paper.console.print(Styled("  " + clean(name)))
     print_run(view, language)
+
+
+def print_diagnosis(diagnosis: Diagnosis, language: str) -> None:
+    """Which file it is about, then its run as it is seen today."""
+    paper = Paper(language)
+    paper.console.print(Styled(clean(f"{diagnosis.input} ({diagnosis.kind})"), style="bold"))
+    if diagnosis.description:
+        paper.console.print(Styled(clean(diagnosis.description)))
+    print_run(diagnosis.view, language)
 
 
 def print_outbox(entries: Sequence[Entry], language: str) -> None:

@@ -125,6 +125,11 @@ def gap(step: str, missing: Gap) -> Artifact:
     return extension(step, "gap", missing.to_json())
 
 
+def gathered(step: str) -> Artifact:
+    """The step has all its evidence: what it records from here on, it concluded from that."""
+    return extension(step, "gathered", {})
+
+
 def finding(step: str, found: Finding, message: str, evidence: list[int]) -> list[Artifact]:
     """A finding: OCP's diagnosis for any tool, then ours; ``evidence`` are the sequence numbers of the measurements."""
     diagnosis = {

@@ -27,7 +27,11 @@ class FoundFinding:
 
 @dataclass(slots=True)
 class StepView:
-    """One step. ``outcome`` is ``None`` while it runs, and ``interrupted`` is set by whoever closes an open run."""
+    """One step. ``outcome`` is ``None`` while it runs, and ``interrupted`` is set by whoever closes an open run.
+
+    ``gathered`` is how many of its gaps gathering gave, the first ones; the others were concluded from the evidence.
+    ``None`` where gathering did not come to its end, or the agent was one that did not tell.
+    """
 
     name: str
     outcome: Outcome | None = None
@@ -39,6 +43,7 @@ class StepView:
     findings: list[FoundFinding] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    gathered: int | None = None
 
 
 @dataclass(slots=True)
@@ -138,6 +143,8 @@ def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> No
         step.components.append(Component.from_json(content))
     elif name == "gap":
         step.gaps.append(Gap.from_json(content))
+    elif name == "gathered":
+        step.gathered = len(step.gaps)
     elif name == "finding":
         step.findings.append(FoundFinding(Finding.from_json(content), _sequence_numbers(content["records"])))
     elif name == "outcome":

@@ -89,6 +89,8 @@ class Engine:
 
     def _begin(self, step: Step) -> None:
         self.results[step.id] = result = StepResult(step.id, step.silence)
+        if step.settled:
+            result.outcome, result.reason = step.settled
         began = time.monotonic()
         watch: Watch | None = None
         try:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from agent.catalogue.entry import message
-from agent.journal import Journal
 from agent.model import Component, Evidence, Finding, Gap, Reading, ocp
 from agent.runner.step import Step, StepResult
-from agent.runner.worker import Item
+from agent.runner.worker import Gathered, Item
+
+
+class Record(Protocol):
+    """What a recorder writes to: :class:`agent.journal.Journal`, or the like of it in memory."""
+
+    def append(self, *artifacts: ocp.Artifact) -> list[int]:
+        """Write records; returns their sequence numbers."""
+
+    def attach(self, step: str, evidence: Evidence) -> int:
+        """Keep raw evidence; returns the sequence number of its record."""
+
+    def sync(self) -> None:
+        """Make what was written durable."""
 
 
 class Recorder:
     """An observer of the engine. Steps that start together share one fsync, and each end has one: at most 2 a step."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Record) -> None:
         self._journal = journal
         self._records: dict[tuple[str, str], int] = {}
 
@@ -35,6 +48,8 @@ class Recorder:
             self._journal.append(ocp.component(step.id, item))
         elif isinstance(item, Gap):
             self._journal.append(ocp.gap(step.id, item))
+        elif isinstance(item, Gathered):
+            self._journal.append(ocp.gathered(step.id))
         elif isinstance(item, Finding):
             records = [self._records[r.name, r.subject] for r in item.evidence if (r.name, r.subject) in self._records]
             self._journal.append(*ocp.finding(step.id, item, message(item, "en"), records))

@@ -30,6 +30,9 @@ class Step(NamedTuple):
     """Asked again and again while the step runs (:mod:`agent.runner.guarding`); when it gives a reason or no answer,
     the step is stopped at once.
     """
+    settled: tuple[Outcome, Text | None] | None = None
+    """Outcome and reason, where they are known whatever the step gives: a run is judged again in which the step hung.
+    """
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings
 from agent.probes import areas, load
 from agent.probes._probe import Probe, Seen
 from agent.runner.step import Step
-from agent.runner.worker import Item, Send, TimeLimit
+from agent.runner.worker import Gathered, Item, Send, TimeLimit
 
 if TYPE_CHECKING:
     from agent.rules import Rule
@@ -76,6 +76,7 @@ def _evidence_first(
         send(item)
         if isinstance(item, Evidence):
             evidence.append(item)
+    send(Gathered())
     _send_all(interpret(evidence), send)
 
 

@@ -13,7 +13,23 @@ from typing import Any, NamedTuple, NoReturn
 
 from agent.model import Component, Evidence, Finding, Gap, Reading
 
-Item = Evidence | Component | Reading | Gap | Finding
+
+class Gathered(NamedTuple):
+    """What a worker says between gathering and interpreting: all that follows comes from the evidence, and whoever has
+    that can have it again.
+    """
+
+    def to_json(self) -> dict[str, Any]:
+        """``{}``."""
+        return {}
+
+    @classmethod
+    def from_json(cls, _data: Mapping[str, Any]) -> Gathered:
+        """Inverse of :meth:`to_json`."""
+        return cls()
+
+
+Item = Evidence | Component | Reading | Gap | Finding | Gathered
 
 
 class TimeLimit(NamedTuple):
@@ -47,11 +63,12 @@ TOTAL_CAP = 256 * 1024 * 1024
 CHUNK = 1 << 20
 """Bytes taken from one worker before the others get their turn; ours."""
 
-_KINDS: dict[str, type[Component | Reading | Gap | Finding | TimeLimit]] = {
+_KINDS: dict[str, type[Component | Reading | Gap | Finding | Gathered | TimeLimit]] = {
     "component": Component,
     "reading": Reading,
     "gap": Gap,
     "finding": Finding,
+    "gathered": Gathered,
     "timelimit": TimeLimit,
 }
 _PR_SET_PDEATHSIG = 1

@@ -45,6 +45,8 @@ def test_a_whole_self_check(frozen: Path, tmp_path: Path) -> None:
     document = json.loads(ran.stdout)
     assert document["outcomes"]["rules"] == "pass"
     assert document["outcomes"]["test.memory"] in {"pass", "unsupported"}
+    (again,) = json.loads(run(frozen, tmp_path, "diagnose", document["bundle"], "--json").stdout)
+    assert (again["verdict"], again["outcomes"]) == (document["verdict"], document["outcomes"])
     verified = run(frozen, tmp_path, "bundle", "verify", document["bundle"])
     assert verified.returncode == 0, verified.stderr
     assert "completo y firmado" in run(frozen, tmp_path, "bundle", "verify", document["bundle"], "--lang", "es").stdout

@@ -35,6 +35,14 @@ ALLOWED = {
         "agent/tests_hw",
         "agent/rules",
     },
+    "agent/diagnose": {
+        "agent/model",
+        "agent/journal",
+        "agent/probes",
+        "agent/tests_hw",
+        "agent/runner",
+        "uploader",
+    },
     "agent/cli": {
         "agent/model",
         "agent/tools",
@@ -45,6 +53,7 @@ ALLOWED = {
         "agent/host",
         "agent/probes",
         "agent/runner",
+        "agent/diagnose",
         "uploader",
     },
     "uploader": {"agent/model", "agent/journal"},

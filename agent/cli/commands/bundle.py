@@ -1,4 +1,4 @@
-"""``aiodiag bundle``: seal a run, look into a bundle, check one."""
+"""``aiodiag bundle``: seal a run, look into a bundle, check one, take its raw evidence out."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", parents=[common], help=text, description=text)
     verify.add_argument("file", metavar="FILE")
     verify.set_defaults(run=run_verify)
+    text = _("write the raw evidence of a bundle as a text file that can be reviewed, committed and diagnosed")
+    capture = actions.add_parser("capture", parents=[common], help=text, description=text)
+    capture.add_argument("file", metavar="FILE")
+    capture.add_argument("-o", "--output", metavar="FILE", required=True, help=_("where to write it"))
+    capture.add_argument("--area", metavar="AREA", action="append", help=_("only this area (can be given repeatedly)"))
+    capture.add_argument("--description", metavar="TEXT", default="", help=_("what it shows, in a sentence"))
+    capture.set_defaults(run=run_capture)
 
 
 def run_seal(args: argparse.Namespace) -> int:
@@ -100,6 +107,33 @@ def run_verify(args: argparse.Namespace) -> int:
     else:
         line = Text("whole, and signed by key {keyid}", {"keyid": about["keyid"]})
         print(f"{args.file}: {render(line, args.lang)}")
+    return 0
+
+
+def run_capture(args: argparse.Namespace) -> int:
+    """Exit status 0, and the path of the capture; 2 when the bundle is not to be believed."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from agent.diagnose.capture_file import encode
+    from agent.diagnose.of_run import of_bundle
+
+    with explained(status=2):
+        capture = replace(of_bundle(Path(args.file)), description=args.description)
+    try:
+        chosen = capture.only(args.area) if args.area else capture
+        data = encode(chosen)
+    except KeyError as e:
+        values = {"area": str(e.args[0]), "known": ", ".join(capture.areas)}
+        raise Problem(Text("unknown area {area}; there are: {known}", values)) from e
+    except ValueError as e:
+        raise Problem(Text("the bundle could not be made a capture: {error}", {"error": str(e)})) from e
+    Path(args.output).write_bytes(data)
+    if args.json:
+        steps = [step.id for step in chosen.steps]
+        print_json({"schema": 1, "capture": args.output, "size": len(data), "steps": steps})
+    else:
+        print(args.output)
     return 0
 
 

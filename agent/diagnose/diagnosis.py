@@ -1,0 +1,36 @@
+"""One input file, diagnosed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.diagnose.inputs import read
+from agent.diagnose.judge import judged
+from agent.model.run_view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``input`` is the file as it was named, ``view`` its run as it is seen today; the records that its findings name
+    are those of this diagnosis. ``run_id`` and ``description`` are ``""`` where the input has none. ``duration_s`` is
+    how long it took, in seconds.
+    """
+
+    input: str
+    kind: str
+    run_id: str
+    description: str
+    view: RunView
+    duration_s: float
+
+
+def diagnose(file: str, kind: str | None = None) -> Diagnosis:
+    """Interpret and judge what is in a file, of a kind of :func:`agent.diagnose.inputs.kinds` or, with ``None``, of the
+    kind that its content tells. Raises :class:`agent.diagnose.files.InputRefused` for a file that cannot be judged.
+    """
+    began = time.monotonic()
+    kind, capture = read(Path(file), kind)
+    view = judged(capture)
+    return Diagnosis(file, kind, capture.run_id, capture.description, view, time.monotonic() - began)

@@ -1,0 +1,80 @@
+"""Every kind of input keeps the contract of ``agent.diagnose.inputs._input.Input``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.diagnose.capture import Capture
+from agent.diagnose.capture_file import encode
+from agent.diagnose.files import InputRefused
+from agent.diagnose.inputs import kinds, load, read
+from tests.device import Device
+
+
+def bundle(folder: Path) -> bytes:
+    return Device(folder, "AIO24-0001").bundle(None).path.read_bytes()
+
+
+def capture(folder: Path) -> bytes:
+    return encode(Capture({}, (), ()))
+
+
+SAMPLES: dict[str, Callable[[Path], bytes]] = {"bundle": bundle, "capture": capture}
+"""A good one of each kind; a new kind brings one."""
+
+
+def test_every_kind_has_a_sample() -> None:
+    assert set(SAMPLES) == set(kinds())
+
+
+def test_no_other_kind_is_one() -> None:
+    with pytest.raises(KeyError):
+        load("_input")
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_it_says_who_it_is(kind: str) -> None:
+    assert load(kind).name == kind
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_its_sample_is_of_its_kind_and_of_no_other(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(SAMPLES[kind](tmp_path))
+    assert [other for other in kinds() if load(other).recognises(file.read_bytes())] == [kind]
+    found, given_capture = read(file)
+    assert found == kind
+    assert isinstance(given_capture, Capture)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_no_content_makes_it_raise_anything_but_a_refusal(kind: str, tmp_path: Path) -> None:
+    sample, file = SAMPLES[kind](tmp_path), tmp_path / "file"
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=st.binary(max_size=200), at=st.floats(0, 1), cut=st.integers(0, 50))
+    def check(data: bytes, at: float, cut: int) -> None:
+        middle = int(at * len(sample))
+        for content in (data, sample[:middle], sample[:middle] + data + sample[middle + cut :]):
+            load(kind).recognises(content)
+            file.write_bytes(content)
+            with contextlib.suppress(InputRefused):
+                assert isinstance(load(kind).read(file), Capture)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", [None, *kinds()])
+@pytest.mark.parametrize("what", ["nowhere", ".", "pipe", "empty"])
+def test_what_is_no_plain_file(what: str, kind: str | None, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(InputRefused):
+        read(tmp_path / what, kind)

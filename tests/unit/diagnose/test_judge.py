@@ -1,0 +1,125 @@
+"""Evidence of strangers: whatever a step makes of it, the others are judged, and nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from agent import probes
+from agent.diagnose import judge
+from agent.diagnose.capture import Capture, CapturedStep
+from agent.diagnose.files import InputRefused
+from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, RunVerdict, Text, Tree
+from agent.probes._probe import Probe, Seen
+
+TIME = "2026-11-23T14:22:33.123Z"
+ZONE = "/sys/class/thermal/thermal_zone0/"
+FILES = Tree({f"{ZONE}type": "x86_pkg_temp\n", f"{ZONE}temp": "45000\n"})
+WARM = Evidence("tree", "thermal_zone0", FILES.encode(), ZONE, TIME)
+THERMALS = CapturedStep("probe.thermals", (WARM,))
+
+
+def capture(*steps: CapturedStep) -> Capture:
+    return Capture(unit={"serial": "AIO24-0001"}, needed=(*(step.id for step in steps), "rules"), steps=steps)
+
+
+def test_a_good_one() -> None:
+    view = judge.judged(capture(THERMALS))
+    assert view.verdict is RunVerdict.PASS
+    assert view.outcomes == {"probe.thermals": Outcome.PASS, "rules": Outcome.PASS}
+    assert view.unit == {"serial": "AIO24-0001"}
+    assert view.complete
+
+
+def test_no_steps_at_all_is_no_pass() -> None:
+    view = judge.judged(Capture(unit={}, needed=(), steps=()))
+    assert view.verdict is RunVerdict.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "step", ["probe.of_a_newer_agent", "test.of_a_newer_agent", "question.where", "", "probe.._probe"]
+)
+def test_a_step_that_this_agent_does_not_know(step: str) -> None:
+    view = judge.judged(capture(THERMALS, CapturedStep(step, (WARM,))))
+    assert view.outcomes[step] is Outcome.UNSUPPORTED
+    assert view.verdict is RunVerdict.INCOMPLETE
+
+
+def test_what_gathering_gave_stays() -> None:
+    silent = Gap("zone1", Outcome.ERROR, Text("no answer within {seconds} s", {"seconds": 2}), essential=True)
+    view = judge.judged(capture(CapturedStep("probe.thermals", (WARM,), (silent,))))
+    assert view.outcomes["probe.thermals"] is Outcome.ERROR
+    assert view.steps["probe.thermals"].gaps == [silent]
+    assert view.steps["probe.thermals"].readings
+    assert view.verdict is RunVerdict.INCOMPLETE
+
+
+def test_a_gap_of_both_kinds_is_told_once() -> None:
+    """A journal without the marker has the gaps of interpreting among those of gathering."""
+    (concluded,) = judge.judged(capture(CapturedStep("probe.thermals"))).steps["probe.thermals"].gaps
+    view = judge.judged(capture(CapturedStep("probe.thermals", (), (concluded,))))
+    assert view.steps["probe.thermals"].gaps == [concluded]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.SKIPPED, Outcome.INTERRUPTED])
+def test_what_the_evidence_does_not_tell_stays(outcome: Outcome) -> None:
+    reason = Text("the agent or the unit went down")
+    view = judge.judged(capture(CapturedStep("probe.thermals", (WARM,), (), outcome, reason)))
+    step = view.steps["probe.thermals"]
+    assert (step.outcome, step.reason) == (outcome, reason)
+    assert step.readings
+    assert view.verdict is RunVerdict.INCOMPLETE
+
+
+class Hostile(Probe):
+    """A probe that the evidence got the better of."""
+
+    area, timeout_s = "cpu", 10.0
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def gather(self, host: object) -> Iterator[Evidence | Gap]:
+        raise NotImplementedError
+
+    def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
+        yield Reading("cpu.test", 1, "1", ComponentKind.CPU, "", "test", TIME)
+        if self.how == "hangs":
+            time.sleep(60)
+        elif self.how == "spins":
+            while True:
+                pass
+        elif self.how == "eats memory":
+            b"x" * (judge.MEMORY_CAP + 1)
+        elif self.how == "dies":
+            os._exit(9)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs", "spins", "eats memory", "dies"])
+def test_one_step_keeps_no_other_from_being_judged(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = probes.load
+    monkeypatch.setattr(probes, "load", lambda area: Hostile(how) if area == "cpu" else real(area))
+    monkeypatch.setattr(judge, "INTERPRET_S", 1.0)
+    began = time.monotonic()
+    view = judge.judged(capture(CapturedStep("probe.cpu", (WARM,)), THERMALS))
+    assert time.monotonic() - began < 10
+    assert view.outcomes == {"probe.cpu": Outcome.ERROR, "probe.thermals": Outcome.PASS, "rules": Outcome.PASS}
+    assert view.verdict is RunVerdict.INCOMPLETE
+
+
+def test_more_than_a_unit_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputRefused, match="larger than allowed"):
+        judge.judged(capture(*(CapturedStep(f"probe.x{n}") for n in range(judge.STEPS_MOST + 1))))
+    monkeypatch.setattr(judge, "RECORDS_MOST", 5)
+    with pytest.raises(InputRefused, match="larger than allowed"):
+        judge.judged(capture(THERMALS))
+
+
+def test_more_steps_than_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "AT_ONCE", 2)
+    view = judge.judged(capture(*(CapturedStep(f"probe.x{n}") for n in range(3)), THERMALS))
+    assert list(view.outcomes) == ["probe.x0", "probe.x1", "probe.x2", "probe.thermals", "rules"]
