@@ -77,8 +77,9 @@ class ThermalsWatcher(Watcher):
         tree = Tree.merged(evidence)
         for piece in evidence:
             loaded = piece.json() if piece.kind == _KIND else None
-            zones = loaded.get("zones") if isinstance(loaded, dict) else None
-            for zone, values in zones.items() if isinstance(zones, dict) else ():
+            if not isinstance(loaded, dict) or not isinstance(loaded.get("zones"), dict):
+                continue
+            for zone, values in loaded["zones"].items():
                 if _ZONE.fullmatch(zone) and isinstance(values, dict):
                     yield from _readings(zone, values, loaded.get("seconds"), tree, piece)
 
