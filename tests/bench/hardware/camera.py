@@ -26,11 +26,6 @@ class Camera(Part):
         self._usb = usb
         self._fitted = usb.there and bool(table.get("fitted", True))
 
-    def settle(self) -> None:
-        """Have its driver in the snapshot, which takes longer to load than the camera to be found."""
-        if self._fitted:
-            self.guest.run("/sbin/modprobe", "uvcvideo").check()
-
     def connect(self) -> None:
         """Plug it in."""
         if self._fitted:

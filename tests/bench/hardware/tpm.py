@@ -10,7 +10,9 @@ from tests.bench.hardware.part import Part
 
 
 class Tpm(Part):
-    """There when ``version`` in the table is not empty. Its state is private to each machine and begins as the snapshot's."""
+    """There when ``version`` in the table is not empty. Its state is private to each machine and begins as the
+    snapshot's.
+    """
 
     name = "tpm"
     _process: subprocess.Popen[bytes] | None = None

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.hardware.part import Part
-from tests.bench.hardware.usb_devices import Hub, Mute
+from tests.bench.hardware.usb_devices import HangingStick, Hub, Mute
 from tests.bench.machine.usbredir import Redirected, UsbDevice
 
 BUS = "usb1"
 HUB_PORT, CAMERA_PORT, TOUCH_PORT, SOCKET = 1, 2, 3, 4
 """Ports of the controller's root hub; the last one is a socket."""
-HUB, TOUCH, IN_SOCKET = "1-1", "1-3", "1-4"
+HUB, IN_SOCKET, FAST_IN_SOCKET = "1-1", "1-4", "2-4"
+"""Devices as the guest calls them; one for USB 3 hangs on the second root hub."""
 DEVICES = "/sys/bus/usb/devices"
 STICK = "/dev/sda"
 STICK_MIB = 16
@@ -39,11 +41,17 @@ class Usb(Part):
         if not self.there:
             return []
         compiled = self.folder / "usb_ports"
-        subprocess.run(["iasl", "-p", str(compiled), str(PORTS)], check=True, capture_output=True)
+        iasl = shutil.which("iasl") or "/usr/bin/iasl"
+        subprocess.run([iasl, "-p", str(compiled), str(PORTS)], check=True, capture_output=True)
         return [
             *("-acpitable", f"file={compiled}.aml", "-device", "qemu-xhci,id=xhci,addr=5"),
             *("-device", f"usb-tablet,id=touch,bus=xhci.0,port={TOUCH_PORT},serial=TS2602"),
         ]
+
+    def settle(self) -> None:
+        """Have the drivers in the snapshot, which take longer to load than what they drive to be found."""
+        if self.there:
+            self.guest.run("/sbin/modprobe", "-a", "uvcvideo", "uas", "sd_mod").check()
 
     def connect(self) -> None:
         """Plug in the hub."""
@@ -75,6 +83,8 @@ class Usb(Part):
     def overload(self, port: int) -> Iterator[None]:
         """Too much current is drawn from a port of the hub, which switches it off."""
         self._current(port, too_much=True)
+        reported = f"dmesg | grep -q '{HUB}-port{port}: over-current condition'"
+        self.guest.shell(f"until {reported}; do sleep 0.05; done", timeout_s=30)
         try:
             yield
         finally:
@@ -92,36 +102,36 @@ class Usb(Part):
         path = self.folder / "stick.img"
         path.touch()
         os.truncate(path, STICK_MIB << 20)
-        self.qemu.qmp("blockdev-add", driver="file", node_name="stick-file", filename=str(path))
-        self.qemu.qmp("object-add", qom_type="throttle-group", id="stick")
-        throttled = {"driver": "throttle", "node-name": "stick", "throttle-group": "stick", "file": "stick-file"}
-        self.qemu.qmp("blockdev-add", **throttled)
+        self.qemu.qmp("blockdev-add", driver="file", node_name="stick", filename=str(path))
         self.qemu.qmp("device_add", driver="usb-storage", id="stick", bus="xhci.0", port=str(SOCKET), drive="stick")
-        self.await_device(IN_SOCKET)
-        self.guest.shell(f"until test -b {STICK}; do sleep 0.02; done; udevadm settle", timeout_s=30).check()
+        self._await_disk(FAST_IN_SOCKET)
         try:
             yield
         finally:
             self.qemu.qmp("device_del", id="stick")
-            self.await_device(IN_SOCKET, there=False)
+            self.await_device(FAST_IN_SOCKET, there=False)
             self.qemu.qmp("blockdev-del", node_name="stick")
-            self.qemu.qmp("blockdev-del", node_name="stick-file")
-            self.qemu.qmp("object-del", id="stick")
 
     @contextmanager
     def stick_hanging(self) -> Iterator[None]:
-        """The stick in the socket takes forever to read or write; the kernel gives up after 1 s and resets it, time
-        after time. Within :meth:`stick`.
+        """A stick in the socket that was found, and now never gives what is read of it: the kernel, which is told to
+        wait for 1 s only, resets it time after time.
         """
-        self.guest.shell(f"echo 1 > /sys/block/$(basename {STICK})/device/timeout").check()
-        self._throttle_stick(1)
+        stick = HangingStick()
+        self.plug("hanging", stick, SOCKET)
+        self._await_disk(IN_SOCKET)
+        self.guest.write(f"/sys/block/{Path(STICK).name}/device/timeout", "1")
+        stick.hangs = True
         try:
             yield
         finally:
-            self._throttle_stick(0)
+            stick.hangs = False
+            self.unplug("hanging")
+            self.await_device(IN_SOCKET, there=False)
 
-    def _throttle_stick(self, bytes_a_second: int) -> None:
-        self.qemu.qmp("qom-set", path="/objects/stick", property="limits", value={"bps-total": bytes_a_second})
+    def _await_disk(self, device: str) -> None:
+        self.await_device(device)
+        self.guest.shell(f"until test -b {STICK}; do sleep 0.02; done; udevadm settle", timeout_s=30).check()
 
     def plug(self, name: str, device: UsbDevice, port: int) -> Redirected:
         """Put a device of this side's making into a port."""

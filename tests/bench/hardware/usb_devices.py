@@ -130,8 +130,7 @@ class Camera(UsbDevice):
         return {0x85: struct.pack("<H", len(chosen)), 0x86: b"\3"}.get(setup.request, chosen)[: setup.length]
 
     def bulk_in(self, endpoint: int, length: int) -> bytes:
-        """The next part of a picture, with its header (2.4.3.3): which picture's it is by turns, and whether the last.
-        """
+        """The next part of a picture, with its header (2.4.3.3): whose picture's it is, and whether the last."""
         if self._sent == 0:
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._INTERVAL / 1e7
@@ -142,6 +141,67 @@ class Camera(UsbDevice):
         if ends:
             self._sent, self._odd = 0, self._odd ^ 1
         return header + b"\x80" * part
+
+
+class HangingStick(UsbDevice):
+    """A stick (Mass Storage Class, Bulk-Only Transport 1.0; SPC-3, SBC-2) of zeros that stops answering on demand."""
+
+    texts = ("Bench", "Stick", "5711C4")
+    SECTORS, SECTOR = 32768, 512
+    _IN, _OUT = 0x81, 0x02
+    _INQUIRY, _READ_CAPACITY, _MODE_SENSE, _REQUEST_SENSE, _READ = 0x12, 0x25, 0x1A, 0x03, 0x28
+
+    def __init__(self) -> None:
+        self.hangs = False
+        """Whether what is read of it never comes."""
+        self._data = b""
+        self._status = b""
+        self._reads = False
+
+    def device(self) -> bytes:
+        """Its class is that of its interface."""
+        return device_descriptor((0, 0, 0), (0x1BCF, 0x5711), texts=len(self.texts))
+
+    def configuration(self) -> bytes:
+        """One interface with two bulk endpoints."""
+        endpoints = b"".join(struct.pack("<BBBBHB", 7, 5, endpoint, 2, 512, 0) for endpoint in (self._IN, self._OUT))
+        return configuration_descriptor(1, struct.pack("<9B", 9, 4, 0, 0, 2, 8, 6, 0x50, 0) + endpoints)
+
+    def control(self, setup: Setup, data: bytes) -> bytes | None:
+        """One unit only; a reset is welcome (BOT 3)."""
+        return b"\0" if setup.request == 0xFE else b""
+
+    def bulk_out(self, endpoint: int, data: bytes) -> None:
+        """A command block (BOT 5.1); all else is written to nowhere."""
+        if len(data) != 31 or data[:4] != b"USBC":
+            return
+        tag, wanted = struct.unpack_from("<II", data, 4)
+        command = data[15:]
+        self._reads = command[0] == self._READ
+        answer = self._execute(command)
+        self._data = (answer or b"")[:wanted]
+        self._status = b"USBS" + struct.pack("<IIB", tag, wanted - len(self._data), answer is None)
+
+    def bulk_in(self, endpoint: int, length: int) -> bytes | None:
+        """Data, then the status (BOT 5.2)."""
+        if self.hangs and self._reads:
+            return None
+        if self._data:
+            part, self._data = self._data[:length], self._data[length:]
+            return part
+        return self._status
+
+    def _execute(self, command: bytes) -> bytes | None:
+        """The data that a command gives; ``None`` where it fails, as it is not known."""
+        known = {
+            self._INQUIRY: b"\0\x80\4\2\x1f\0\0\0" + b"Bench".ljust(8) + b"Stick".ljust(16) + b"1.00",
+            self._READ_CAPACITY: struct.pack(">II", self.SECTORS - 1, self.SECTOR),
+            self._MODE_SENSE: b"\3\0\0\0",
+            self._REQUEST_SENSE: b"\x70\0\5\0\0\0\0\x0a\0\0\0\0\x20" + bytes(5),
+            self._READ: bytes(int.from_bytes(command[7:9]) * self.SECTOR),
+            0x00: b"",  # TEST UNIT READY
+        }
+        return known.get(command[0])
 
 
 class Mute(UsbDevice):

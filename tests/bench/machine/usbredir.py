@@ -90,9 +90,12 @@ class UsbDevice:
         """Answer a request of its class; ``None`` refuses it (a stall)."""
         return None
 
-    def bulk_in(self, endpoint: int, length: int) -> bytes:
-        """At most ``length`` bytes from a bulk endpoint."""
+    def bulk_in(self, endpoint: int, length: int) -> bytes | None:
+        """At most ``length`` bytes from a bulk endpoint; ``None`` leaves the guest waiting for ever."""
         return b""
+
+    def bulk_out(self, endpoint: int, data: bytes) -> None:
+        """Take what the guest sends to a bulk endpoint."""
 
     def answer(self, setup: Setup, data: bytes) -> bytes | None:
         """Answer any request."""
@@ -175,10 +178,7 @@ class Redirected:
         if kind == _Type.CONTROL_PACKET:
             self._control(number, body)
         elif kind == _Type.BULK_PACKET:
-            endpoint, _, length, stream, high = _BULK.unpack_from(body)
-            data = self.device.bulk_in(endpoint, high << 16 | length)
-            told = _BULK.pack(endpoint, _OK, len(data) & 0xFFFF, stream, len(data) >> 16)
-            self._send(_Type.BULK_PACKET, number, told + data)
+            self._bulk(number, body)
         elif kind in (_Type.SET_CONFIGURATION, _Type.GET_CONFIGURATION):
             if kind == _Type.SET_CONFIGURATION:
                 self._configured = body[0]
@@ -206,6 +206,19 @@ class Redirected:
         self._send(
             _Type.CONTROL_PACKET, number, _CONTROL.pack(endpoint, request, kind, status, value, index, told) + data
         )
+
+    def _bulk(self, number: int, body: bytes) -> None:
+        endpoint, _, low, stream, high = _BULK.unpack_from(body)
+        length, data = high << 16 | low, b""
+        if endpoint & 0x80:
+            said = self.device.bulk_in(endpoint, length)
+            if said is None:
+                return
+            data, length = said, len(said)
+        else:
+            self.device.bulk_out(endpoint, body[_BULK.size :])
+        told = _BULK.pack(endpoint, _OK, length & 0xFFFF, stream, length >> 16)
+        self._send(_Type.BULK_PACKET, number, told + data)
 
     def _tell_interfaces(self) -> None:
         interfaces, endpoints = layout(self.device.configuration())

@@ -39,7 +39,9 @@ def sound_codec_silent(aio: VirtualAio, check: Check) -> None:
         check()
 
 
-@scenario("audio", customer="There is no sound.", symptom="no-sound", changes={"audio": {"controller": False}}, status=3)
+@scenario(
+    "audio", customer="There is no sound.", symptom="no-sound", changes={"audio": {"controller": False}}, status=3
+)
 def sound_absent(aio: VirtualAio, check: Check) -> None:
     """No sound hardware shows at all. The agent does not know that this model has some: it must not pass it."""
     said = aio.guest.run("aplay", "-l").err

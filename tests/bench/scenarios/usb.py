@@ -1,4 +1,4 @@
-"""USB: a port overloaded, a device that answers nothing, one that hangs, one that drops out; and a stick as it is used."""
+"""USB: a port overloaded, a device that answers nothing, one that hangs or drops out; and a stick in use."""
 
 from __future__ import annotations
 
@@ -81,14 +81,13 @@ def usb_device_mute(aio: VirtualAio, check: Check) -> None:
 )
 def usb_stick_hangs(aio: VirtualAio, check: Check) -> None:
     """A USB stick does not answer in time, and is reset over and over."""
-    with aio.usb.stick():
-        with aio.usb.stick_hanging():
-            for block in range(40):
-                aio.guest.run("dd", f"if={STICK}", "of=/dev/null", "bs=4k", "count=1", f"skip={block}", "iflag=direct")
-                resets = aio.guest.out("dmesg").count(f"usb {IN_SOCKET}: reset ")
-                if resets > 6:
-                    break
-            proven(resets > 6, "the kernel resets it over and over", aio.guest.out("dmesg"))
+    with aio.usb.stick_hanging():
+        for block in range(20):
+            aio.guest.run("dd", f"if={STICK}", "of=/dev/null", "bs=4k", "count=1", f"skip={block}", "iflag=direct")
+            resets = aio.guest.out("dmesg").count(f"usb {IN_SOCKET}: reset ")
+            if resets > 6:
+                break
+        proven(resets > 6, "the kernel resets it over and over", aio.guest.out("dmesg"))
         check()
 
 
@@ -97,7 +96,7 @@ def usb_stick_hangs(aio: VirtualAio, check: Check) -> None:
     "camera",
     customer="In video calls the camera freezes for a moment and comes back, again and again.",
     symptom="usb-drops",
-    expected=[Expected("USB-7231", "usb-port", "warning", ON_USB)],
+    expected=[Expected("USB-7239", "usb-port", "warning", ON_USB)],
 )
 def usb_built_in_drops_out(aio: VirtualAio, check: Check) -> None:
     """A built-in USB device (the camera) drops out and comes back, eight times within a minute."""
