@@ -11,9 +11,9 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
 
 
 class _Type(IntEnum):
@@ -44,7 +44,8 @@ class Speed(IntEnum):
     HIGH = 2
 
 
-class Setup(NamedTuple):
+@dataclass(frozen=True)
+class Setup:
     """The eight bytes that begin a control transfer (USB 2.0, 9.3)."""
 
     kind: int
