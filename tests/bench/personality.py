@@ -28,11 +28,15 @@ class Personality(NamedTuple):
 
 
 def load(name: str) -> Personality:
-    """The personality of ``personalities/NAME.toml``; raises ``KeyError`` where there is none."""
+    """The personality of ``personalities/NAME.toml``; raises ``KeyError`` where there is none. One with ``like`` is
+    that other one, with its tables changed.
+    """
     if name not in names():
         raise KeyError(name)
     data = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
-    return Personality(name, data.pop("title"), data)
+    title, like = data.pop("title"), data.pop("like", None)
+    base = load(like) if like else Personality(name, title, {})
+    return base.with_changes(data)._replace(name=name, title=title)
 
 
 def names() -> list[str]:

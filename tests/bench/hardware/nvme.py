@@ -1,0 +1,99 @@
+"""An NVMe drive, and what can become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.hardware.medium import Medium
+from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.innards import Innards
+
+MIB = 1 << 20
+KELVIN = 273
+"""What NVM Express counts on from: whole kelvins (Base Specification 2.0, 5.16.1.3, Composite Temperature)."""
+COOL_C = 50
+"""What QEMU's drive says of itself (NVME_TEMPERATURE in hw/nvme/nvme.h); it warns from 70 C on."""
+
+
+class NvmeDrive:
+    """``nvmeN`` in the guest, behind a hot-plug port of its own. ``table`` has its ``serial``."""
+
+    def __init__(self, number: int, table: dict[str, Any], folder: Path) -> None:
+        self.number = number
+        self.serial = str(table["serial"])
+        self.handle = f"nvme{number}"
+        self.medium = Medium(self.handle, folder)
+        self._device = f"nv{number}"
+        self._bus = f"rp{number}"
+
+    def arguments(self) -> list[str]:
+        """The port."""
+        n = self.number
+        return ["-device", f"pcie-root-port,id={self._bus},chassis={n + 1},slot={n + 1},addr=1{n}"]
+
+    def plug(self, qemu: Qemu) -> None:
+        """Put medium and drive into the running machine."""
+        self._qemu = qemu
+        self.medium.plug(qemu)
+        drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
+        qemu.qmp("device_add", bus=self._bus, **drive)
+
+    def await_in(self, guest: Channel) -> None:
+        """Wait until the guest has its namespace."""
+        self._guest = guest
+        guest.shell(f"until test -b /dev/{self.handle}n1; do sleep 0.02; done; udevadm settle", timeout_s=20).check()
+
+    @contextmanager
+    def warning(self, bits: int) -> Iterator[None]:
+        """The drive sets bits of its critical warning: 0 spare, 1 temperature, 2 reliability, 3 read-only, 4 backup of
+        its volatile memory (NVM Express Base Specification 2.0, 5.16.1.3).
+        """
+        self._warn(bits)
+        try:
+            yield
+        finally:
+            self._warn(0)
+
+    @contextmanager
+    def temperature(self, celsius: int) -> Iterator[None]:
+        """The drive's sensor shows this. From 70 C on it sets bit 1 of its critical warning by itself."""
+        innards = Innards(self._qemu.process.pid)
+        address = self._temperature_address(innards)
+        innards.write(address, (celsius + KELVIN).to_bytes(2, "little"))
+        try:
+            yield
+        finally:
+            innards.write(address, (COOL_C + KELVIN).to_bytes(2, "little"))
+
+    def _warn(self, bits: int) -> None:
+        path = f"/machine/peripheral/{self._device}"
+        self._qemu.qmp("qom-set", path=path, property="smart_critical_warning", value=bits)
+
+    def _temperature_address(self, innards: Innards) -> int:
+        """Before the byte of the critical warning: the one place where that byte follows what it is set to."""
+        cool = (COOL_C + KELVIN).to_bytes(2, "little")
+        try:
+            places: set[int] | None = None
+            for bits in (0b10000, 0b01000, 0b00100):
+                self._warn(bits)
+                found = innards.find(cool + bytes([bits]))
+                places = set(found) if places is None else places & set(found)
+        finally:
+            self._warn(0)
+        if not places or len(places) > 1:
+            raise LookupError(f"{len(places or ())} places for the temperature in QEMU's memory: another version?")
+        return places.pop()
+
+    @contextmanager
+    def removed(self) -> Iterator[None]:
+        """Taken out of its slot, with the machine running; put in again at the end."""
+        self._qemu.qmp("device_del", id=self._device)
+        self._guest.shell(f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle", timeout_s=20).check()
+        try:
+            yield
+        finally:
+            drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
+            self._qemu.qmp("device_add", bus=self._bus, **drive)
