@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.hardware.medium import Medium
+from tests.bench.hardware.sata_smart import PASSED_TESTS, Attribute, AttributeTable, DriveState, SelfTest
 from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.innards import Innards
 
 
 class SataDrive:
@@ -34,3 +36,37 @@ class SataDrive:
         """The machine runs."""
         self._qemu, self._guest = qemu, guest
         self.medium.attach(qemu)
+
+    @contextmanager
+    def attribute(self, attribute: Attribute) -> Iterator[None]:
+        """A SMART attribute is as given (in every SATA drive of the machine)."""
+        with AttributeTable(self._innards()).changed(attribute):
+            yield
+
+    @contextmanager
+    def verdict_failed(self) -> Iterator[None]:
+        """The drive's own overall verdict is FAILED."""
+        state = self._state()
+        state.count_errors(1)
+        try:
+            yield
+        finally:
+            state.count_errors(0)
+
+    @contextmanager
+    def self_tests(self, *tests: SelfTest) -> Iterator[None]:
+        """The drive's self-test log holds these, the newest last."""
+        state = self._state()
+        state.keep(tests)
+        try:
+            yield
+        finally:
+            state.keep([])
+
+    def _innards(self) -> Innards:
+        return Innards(self._qemu.process.pid)
+
+    def _state(self) -> DriveState:
+        kinds = " ".join({1: "short", 2: "long"}[test.kind] for test in PASSED_TESTS)
+        self._guest.shell(f"for kind in {kinds}; do smartctl -t $kind /dev/{self.handle}; done").check()
+        return DriveState(self._innards())
