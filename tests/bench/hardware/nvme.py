@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,14 @@ from tests.bench.hardware.medium import Medium
 from tests.bench.machine import Channel, Qemu
 from tests.bench.machine.innards import Innards
 
-MIB = 1 << 20
 KELVIN = 273
 """What NVM Express counts on from: whole kelvins (Base Specification 2.0, 5.16.1.3, Composite Temperature)."""
 COOL_C = 50
 """What QEMU's drive says of itself (NVME_TEMPERATURE in hw/nvme/nvme.h); it warns from 70 C on."""
+PATIENCE_MS = 3000
+"""How long the driver waits for a command where a fault makes it wait; 30 s else (nvme_core.io_timeout)."""
+KEPT_OFF_EACH_S = 0.005
+"""Shorter than the driver's own pauses while it waits for a reset (1 ms at least, 100 ms mostly)."""
 
 
 class NvmeDrive:
@@ -38,8 +42,7 @@ class NvmeDrive:
         """Put medium and drive into the running machine."""
         self._qemu = qemu
         self.medium.plug(qemu)
-        drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
-        qemu.qmp("device_add", bus=self._bus, **drive)
+        self._add()
 
     def await_in(self, guest: Channel) -> None:
         """Wait until the guest has its namespace."""
@@ -68,6 +71,57 @@ class NvmeDrive:
         finally:
             innards.write(address, (COOL_C + KELVIN).to_bytes(2, "little"))
 
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """The drive hears of no command any more, until the driver has lost patience (:data:`PATIENCE_MS`) and resets
+        it, which helps.
+        """
+        self._be_impatient()
+        with self._qemu.bus() as bus:
+            bus.let_reach_memory(self._device, False)
+            yield
+
+    @contextmanager
+    def dead(self) -> Iterator[None]:
+        """The drive hears of no command, and no reset helps. The guest gives it up within 20 s from its next command on
+        (:data:`PATIENCE_MS`, then ``nvme_core.admin_timeout``), and has no such drive any more.
+        """
+        self._be_impatient()
+        stop = threading.Event()
+        with self._qemu.bus() as bus:
+
+            def keep_off() -> None:
+                while not stop.is_set():
+                    bus.let_reach_memory(self._device, False)
+                    stop.wait(KEPT_OFF_EACH_S)
+
+            thread = threading.Thread(target=keep_off)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+
+    @contextmanager
+    def removed(self) -> Iterator[None]:
+        """Taken out of its slot in an orderly way, with the machine running; put in again at the end."""
+        self._qemu.qmp("device_del", id=self._device)
+        gone = f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle"
+        self._guest.shell(gone, timeout_s=20).check()
+        try:
+            yield
+        finally:
+            self._add()
+            self.await_in(self._guest)
+
+    def _add(self) -> None:
+        drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
+        self._qemu.qmp("device_add", bus=self._bus, **drive)
+
+    def _be_impatient(self) -> None:
+        self._guest.write(f"/sys/block/{self.handle}n1/queue/io_timeout", str(PATIENCE_MS))
+
     def _warn(self, bits: int) -> None:
         path = f"/machine/peripheral/{self._device}"
         self._qemu.qmp("qom-set", path=path, property="smart_critical_warning", value=bits)
@@ -86,14 +140,3 @@ class NvmeDrive:
         if not places or len(places) > 1:
             raise LookupError(f"{len(places or ())} places for the temperature in QEMU's memory: another version?")
         return places.pop()
-
-    @contextmanager
-    def removed(self) -> Iterator[None]:
-        """Taken out of its slot, with the machine running; put in again at the end."""
-        self._qemu.qmp("device_del", id=self._device)
-        self._guest.shell(f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle", timeout_s=20).check()
-        try:
-            yield
-        finally:
-            drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
-            self._qemu.qmp("device_add", bus=self._bus, **drive)

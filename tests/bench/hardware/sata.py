@@ -12,6 +12,10 @@ from tests.bench.hardware.sata_smart import PASSED_TESTS, Attribute, AttributeTa
 from tests.bench.machine import Channel, Qemu
 from tests.bench.machine.innards import Innards
 
+CONTROLLER = "00:1f.2"
+"""The AHCI controller of the q35 board."""
+PATIENCE_S = 5
+
 
 class SataDrive:
     """``sda`` and so on in the guest. ``table`` has ``serial``, and ``model``, ``ver`` (firmware) and
@@ -21,6 +25,7 @@ class SataDrive:
     def __init__(self, number: int, table: dict[str, Any], folder: Path) -> None:
         self.number = number
         self.serial = str(table["serial"])
+        self.model = str(table.get("model", "QEMU HARDDISK"))
         self.handle = f"sd{'abcdef'[number]}"
         self.medium = Medium(f"sata{number}", folder)
         self._table = table
@@ -62,6 +67,19 @@ class SataDrive:
             yield
         finally:
             state.keep([])
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """The drives' controller hears of no command, and no reset of the link helps until this ends. The guest resets
+        the link after :data:`PATIENCE_S` instead of 30 s.
+        """
+        self._guest.write(f"/sys/block/{self.handle}/device/timeout", str(PATIENCE_S))
+        with self._qemu.bus() as bus:
+            bus.let_reach_memory(CONTROLLER, False)
+            try:
+                yield
+            finally:
+                bus.let_reach_memory(CONTROLLER, True)
 
     def _innards(self) -> Innards:
         return Innards(self._qemu.process.pid)

@@ -25,7 +25,12 @@ class Storage(Part):
 
     def arguments(self) -> list[str]:
         """Ports for the NVMe drives, and the SATA drives."""
-        return [word for drive in (*self.nvme, *self.sata) for word in drive.arguments()]
+        ports = [word for drive in self.nvme for word in drive.arguments()]
+        return ports + [word for drive in self.sata for word in drive.arguments()]
+
+    def kernel(self) -> list[str]:
+        """A drive that never answers is given up after 10 s instead of 60."""
+        return ["nvme_core.admin_timeout=10"]
 
     def attach(self, qemu: Qemu, guest: Channel) -> None:
         """The SATA drives are there."""
