@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench import cache
+from tests.bench.hardware.audio import Audio
+from tests.bench.hardware.camera import Camera
 from tests.bench.hardware.clock import Clock
 from tests.bench.hardware.identity import Identity
 from tests.bench.hardware.network import Network
@@ -20,6 +22,7 @@ from tests.bench.hardware.panel import Panel
 from tests.bench.hardware.part import Part
 from tests.bench.hardware.storage import Storage
 from tests.bench.hardware.tpm import Tpm
+from tests.bench.hardware.usb import Usb
 from tests.bench.image import Image
 from tests.bench.machine import Channel, Qemu
 from tests.bench.machine.qemu import PROGRAM
@@ -51,6 +54,10 @@ class VirtualAio:
         self.clock = Clock(tables.get("clock", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)
+        self.audio = Audio(tables.get("audio", {}), folder)
+        # Before the drives: the guest takes its time to find what is plugged in here, and goes on meanwhile.
+        self.usb = Usb(tables.get("usb", {}), folder)
+        self.camera = Camera(tables.get("camera", {}), folder, self.usb)
         self.storage = Storage(tables.get("storage", {}), folder)
         self.tpm = Tpm(tables.get("tpm", {}), folder)
         self.parts: list[Part] = [part for part in vars(self).values() if isinstance(part, Part)]
@@ -67,8 +74,7 @@ class VirtualAio:
     def power_on(self) -> None:
         """Start from the disk, as the power button does, and wait until the guest answers."""
         self._boot()
-        for part in self.parts:
-            part.connect()
+        self._connect()
 
     def power_cut(self) -> None:
         """The power goes away: nothing that was not on the disk by then will be."""
@@ -149,8 +155,13 @@ class VirtualAio:
         if status["status"] not in {"paused", "running", "postmigrate", "prelaunch"}:
             raise RuntimeError(f"the restored machine is {status['status']}")
         self.qemu.qmp("cont")
+        self._connect()
+
+    def _connect(self) -> None:
         for part in self.parts:
             part.connect()
+        for part in self.parts:
+            part.ready()
 
 
 @contextmanager

@@ -9,21 +9,20 @@ from typing import Any
 
 from tests.bench.machine import Qemu
 
-SIZE_MIB = 256
-SECTOR = 512
 READ_FAILS = 5
-"""errno EIO. With NVMe QEMU makes ``Unrecovered Read Error`` of it, with AHCI an aborted command."""
+"""errno EIO. QEMU's NVMe drives make ``Unrecovered Read Error`` of it, its SATA drives an aborted command."""
 MEDIUM_ERROR = 61
 """errno ENODATA, which QEMU's SCSI disks (USB too) turn into ``Medium Error, Unrecovered read error``."""
 
 
 class Medium:
-    """An empty medium of :data:`SIZE_MIB` in a sparse file. In QEMU it is a node ``NAME`` over a node ``NAME-file``;
+    """An empty medium in a sparse file. In QEMU it is a node ``NAME`` over a node ``NAME-file``;
     a fault is one more node between the two, put in and taken out under the working drive (``blockdev-reopen``).
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, size_mib: int = 256) -> None:
         self.name = name
+        self._size_mib = size_mib
         self._path = folder / f"{name}.img"
         self._file = f"{name}-file"
         self._qemu: Qemu | None = None
@@ -32,7 +31,7 @@ class Medium:
         """The options of its nodes, in the order in which they are added; makes the file."""
         if not self._path.exists():
             with self._path.open("wb") as file:
-                file.truncate(SIZE_MIB << 20)
+                file.truncate(self._size_mib << 20)
         return [
             {"driver": "file", "node-name": self._file, "filename": str(self._path)},
             {"driver": "raw", "node-name": self.name, "file": self._file},
@@ -55,6 +54,12 @@ class Medium:
         self.attach(qemu)
         for node in self.nodes():
             qemu.qmp("blockdev-add", **node)
+
+    def unplug(self) -> None:
+        """Take it out, once no drive uses it any more."""
+        assert self._qemu is not None
+        for node in (self.name, self._file):
+            self._qemu.qmp("blockdev-del", node_name=node)
 
     @contextmanager
     def bad_sectors(self, sectors: Iterable[int], errno: int = READ_FAILS) -> Iterator[None]:

@@ -38,16 +38,16 @@ class NvmeDrive:
         n = self.number
         return ["-device", f"pcie-root-port,id={self._bus},chassis={n + 1},slot={n + 1},addr=1{n}"]
 
-    def plug(self, qemu: Qemu) -> None:
+    def plug(self, qemu: Qemu, guest: Channel) -> None:
         """Put medium and drive into the running machine."""
-        self._qemu = qemu
+        self._qemu, self._guest = qemu, guest
         self.medium.plug(qemu)
         self._add()
 
-    def await_in(self, guest: Channel) -> None:
+    def await_namespace(self) -> None:
         """Wait until the guest has its namespace."""
-        self._guest = guest
-        guest.shell(f"until test -b /dev/{self.handle}n1; do sleep 0.02; done; udevadm settle", timeout_s=20).check()
+        there = f"until test -b /dev/{self.handle}n1; do sleep 0.02; done; udevadm settle"
+        self._guest.shell(there, timeout_s=20).check()
 
     @contextmanager
     def warning(self, bits: int) -> Iterator[None]:
@@ -113,7 +113,7 @@ class NvmeDrive:
             yield
         finally:
             self._add()
-            self.await_in(self._guest)
+            self.await_namespace()
 
     def _add(self) -> None:
         drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}

@@ -39,8 +39,11 @@ class Storage(Part):
             drive.attach(qemu, guest)
 
     def connect(self) -> None:
-        """Plug in the NVMe drives and wait until the guest has their namespaces."""
+        """Plug in the NVMe drives."""
         for drive in self.nvme:
-            drive.plug(self.qemu)
+            drive.plug(self.qemu, self.guest)
+
+    def ready(self) -> None:
+        """The guest has their namespaces."""
         for drive in self.nvme:
-            drive.await_in(self.guest)
+            drive.await_namespace()

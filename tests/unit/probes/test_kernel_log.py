@@ -92,6 +92,8 @@ def test_other_programs_in_a_syslog_are_not_the_kernel() -> None:
         ("usb usb1-port3: over-current condition", "usb_power", "usb1-port3"),
         ("usb 1-3: device descriptor read/64, error -71", "usb_errors", "1-3"),
         ("usb 2-1.4: reset high-speed USB device number 5 using xhci_hcd", "usb_errors", "2-1.4"),
+        ("sd 0:0:0:0: [sdb] Synchronize Cache(10) failed: Result: hostbyte=DID_BAD_TARGET", "disk_io", "sdb"),
+        ("usb 1-3: USB disconnect, device number 7", "usb_disconnect", "1-3"),
         ("Out of memory: Killed process 42 (firefox)", "out_of_memory", ""),
         ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:42]", "lockup", "1"),
         ("rcu: INFO: rcu_preempt self-detected stall on CPU", "lockup", ""),
@@ -120,6 +122,7 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "usb 1-3: new high-speed USB device number 5 using xhci_hcd",
         "pcieport 0000:00:1d.0: AER: enabled with IRQ 122",
         "EDAC MC: Ver: 3.0.0",
+        "sd 6:0:0:0: [sda] Synchronize Cache(10) failed: Result: hostbyte=DID_NO_CONNECT driverbyte=DRIVER_OK",
     ],
 )
 def test_harmless_noise_is_left_alone(line: str) -> None:
