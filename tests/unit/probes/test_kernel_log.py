@@ -255,3 +255,11 @@ def test_anything_may_be_evidence(evidence: list[Evidence]) -> None:
     for item in items:
         assert type(item).from_json(json.loads(json.dumps(item.to_json()))) == item
     list(messages(Readings(r for r in items if isinstance(r, Reading))))
+
+
+@pytest.mark.parametrize(("transport", "verdict"), [("usb", Verdict.UNKNOWN), ("sata", Verdict.FAIL)])
+def test_a_drive_on_usb_is_no_part_of_the_unit(transport: str, verdict: Verdict) -> None:
+    seen = read(log("[ 1.0] critical medium error, dev sda, sector 8 op 0x0:(READ)\n"))
+    told = Reading("storage.transport", transport, "", ComponentKind.STORAGE_DEVICE, "sda", "sysfs", NOW)
+    (finding,) = messages(Readings([*seen, told]))
+    assert (finding.code, finding.verdict) == ("LOG-8400", verdict)
