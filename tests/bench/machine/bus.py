@@ -21,7 +21,7 @@ class Bus:
     """A connection to a QEMU that was started with ``-qtest``. ``tree`` is its answer to ``query-pci``."""
 
     def __init__(self, path: Path, tree: Sequence[Mapping[str, Any]]) -> None:
-        self._places = dict(_places(tree))
+        self._places = dict(places(tree))
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(20.0)
         self._socket.connect(str(path))
@@ -52,7 +52,7 @@ class Bus:
         return answer[-1]
 
 
-def _places(tree: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
+def places(tree: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
     """Each device's configuration space, by its ``id`` or, where it has none, its address."""
     for bus in tree:
         for device in bus["devices"]:
@@ -60,4 +60,4 @@ def _places(tree: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
             name = device["qdev_id"] or f"{number:02x}:{slot:02x}.{function}"
             yield name, ECAM + (number << 20 | slot << 15 | function << 12)
             behind = device.get("pci_bridge", {}).get("devices", [])
-            yield from _places([{"devices": behind}])
+            yield from places([{"devices": behind}])

@@ -85,7 +85,9 @@ def nvme_bad_sectors(aio: VirtualAio, check: Check) -> None:
         check()
 
 
-@scenario("storage", "nvme", customer="Everything takes ages, but it works.", symptom="slow-disk", never=["DISK-*", "LOG-84*"])
+@scenario(
+    "storage", "nvme", customer="Everything takes ages, but it works.", symptom="slow-disk", never=["DISK-*", "LOG-84*"]
+)
 def nvme_slow(aio: VirtualAio, check: Check) -> None:
     """The drive does 50 reads a second, a hundredth of a healthy one.
 
