@@ -35,12 +35,15 @@ class Personality(NamedTuple):
 
 def load(name: str) -> Personality:
     """The personality of ``personalities/NAME.toml``; raises ``KeyError`` where there is none, and
-    :class:`tests.bench.corpus.NotHere` where a capture that it is made of is not there.
+    :class:`tests.bench.corpus.NotHere` where a capture that it is made of is not there. One with ``like = "OTHER"`` is
+    that other one with its own tables as changes.
     """
     if name not in names():
         raise KeyError(name)
     data = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
-    return Personality(name, data.pop("title"), with_captures(data))
+    title, like = data.pop("title"), data.pop("like", None)
+    base = load(like) if like else Personality(name, title, {})
+    return base.with_changes(with_captures(data))._replace(name=name, title=title)
 
 
 def with_captures(parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.hardware.medium import Medium
 from tests.bench.hardware.part import Part
 from tests.bench.hardware.usb_devices import HangingStick, Hub, Mute
 from tests.bench.machine.usbredir import Redirected, UsbDevice
@@ -97,20 +97,19 @@ class Usb(Part):
         self.guest.shell(f"while test $(cat {count}) -eq {before}; do sleep 0.02; done", timeout_s=30).check()
 
     @contextmanager
-    def stick(self) -> Iterator[None]:
-        """A stick is in the socket."""
-        path = self.folder / "stick.img"
-        path.touch()
-        os.truncate(path, STICK_MIB << 20)
-        self.qemu.qmp("blockdev-add", driver="file", node_name="stick", filename=str(path))
-        self.qemu.qmp("device_add", driver="usb-storage", id="stick", bus="xhci.0", port=str(SOCKET), drive="stick")
+    def stick(self) -> Iterator[Medium]:
+        """A stick is in the socket; gives what it keeps its data on."""
+        medium = Medium("stick", self.folder, STICK_MIB)
+        medium.plug(self.qemu)
+        stick = {"driver": "usb-storage", "id": "stick", "drive": medium.name}
+        self.qemu.qmp("device_add", bus="xhci.0", port=str(SOCKET), **stick)
         self._await_disk(FAST_IN_SOCKET)
         try:
-            yield
+            yield medium
         finally:
             self.qemu.qmp("device_del", id="stick")
             self.await_device(FAST_IN_SOCKET, there=False)
-            self.qemu.qmp("blockdev-del", node_name="stick")
+            medium.unplug()
 
     @contextmanager
     def stick_hanging(self) -> Iterator[None]:

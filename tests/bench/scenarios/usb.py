@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.camera import ON_USB
+from tests.bench.hardware.medium import MEDIUM_ERROR
 from tests.bench.hardware.part import proven
 from tests.bench.hardware.usb import BUS, DEVICES, HUB, IN_SOCKET, SOCKET, STICK
 from tests.bench.scenario import Check, Expected, scenario
@@ -21,6 +22,23 @@ def usb_stick_used(aio: VirtualAio, check: Check) -> None:
     with aio.usb.stick():
         said = aio.guest.out("lsusb", "-t")
         proven("usb-storage" in said, "lsusb shows the stick", said)
+        check()
+
+
+@scenario(
+    "usb",
+    "storage",
+    customer="I cannot copy all of my photos from the stick.",
+    symptom="usb-drops",
+    expected=[Expected("LOG-8400", "storage-device", "critical", "sda")],
+    never=["USB-*", "LOG-85*"],
+)
+def usb_stick_with_bad_sectors(aio: VirtualAio, check: Check) -> None:
+    """A USB stick cannot read two of its sectors back, and programs have tried: the stick is bad, not the socket."""
+    with aio.usb.stick() as medium, medium.bad_sectors([2048, 2056], MEDIUM_ERROR):
+        read = aio.guest.run("dd", f"if={STICK}", "of=/dev/null", "bs=4k", "skip=256", "count=8", "iflag=direct")
+        log = aio.guest.shell("dmesg | grep 'Sense Key : Medium Error'").out
+        proven(read.status == 1 and log != "", "dd fails, and the kernel tells of a medium error", read.err)
         check()
 
 
