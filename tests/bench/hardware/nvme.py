@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.bench.hardware.medium import Medium
 from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.bus import places
 from tests.bench.machine.innards import Innards
 
 KELVIN = 273
@@ -18,6 +20,7 @@ COOL_C = 50
 """What QEMU's drive says of itself (NVME_TEMPERATURE in hw/nvme/nvme.h); it warns from 70 C on."""
 PATIENCE_MS = 3000
 """How long the driver waits for a command where a fault makes it wait; 30 s else (nvme_core.io_timeout)."""
+TAKEN_OUT_WITHIN_S = 20.0
 KEPT_OFF_EACH_S = 0.005
 """Shorter than the driver's own pauses while it waits for a reset (1 ms at least, 100 ms mostly)."""
 
@@ -74,26 +77,30 @@ class NvmeDrive:
     @contextmanager
     def hung(self) -> Iterator[None]:
         """The drive hears of no command any more, until the driver has lost patience (:data:`PATIENCE_MS`) and resets
-        it, which helps.
+        it, which helps. QEMU's drive is not quite well after that: another one is put in at the end.
         """
         self._be_impatient()
         with self._qemu.bus() as bus:
             bus.let_reach_memory(self._device, False)
             yield
+        self._take_out()
+        self._put_back()
 
     @contextmanager
     def dead(self) -> Iterator[None]:
         """The drive hears of no command, and no reset helps. The guest gives it up within 20 s from its next command on
-        (:data:`PATIENCE_MS`, then ``nvme_core.admin_timeout``), and has no such drive any more.
+        (:data:`PATIENCE_MS`, then ``nvme_core.admin_timeout``), and has no such drive until another one is put in at
+        the end.
         """
         self._be_impatient()
         stop = threading.Event()
         with self._qemu.bus() as bus:
 
             def keep_off() -> None:
-                while not stop.is_set():
-                    bus.let_reach_memory(self._device, False)
-                    stop.wait(KEPT_OFF_EACH_S)
+                with suppress(ConnectionError):  # the machine was switched off
+                    while not stop.is_set():
+                        bus.let_reach_memory(self._device, False)
+                        stop.wait(KEPT_OFF_EACH_S)
 
             thread = threading.Thread(target=keep_off)
             thread.start()
@@ -102,18 +109,32 @@ class NvmeDrive:
             finally:
                 stop.set()
                 thread.join()
+        self._take_out()
+        self._put_back()
 
     @contextmanager
     def removed(self) -> Iterator[None]:
         """Taken out of its slot in an orderly way, with the machine running; put in again at the end."""
-        self._qemu.qmp("device_del", id=self._device)
-        gone = f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle"
-        self._guest.shell(gone, timeout_s=20).check()
+        self._take_out()
         try:
             yield
         finally:
-            self._add()
-            self.await_namespace()
+            self._put_back()
+
+    def _take_out(self) -> None:
+        self._qemu.qmp("device_del", id=self._device)
+        deadline = time.monotonic() + TAKEN_OUT_WITHIN_S
+        while self._device in dict(places(self._qemu.qmp("query-pci"))):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the guest does not let go of {self.handle}")
+            time.sleep(0.02)
+        self._guest.shell(
+            f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle", timeout_s=20
+        ).check()
+
+    def _put_back(self) -> None:
+        self._add()
+        self.await_namespace()
 
     def _add(self) -> None:
         drive = {"driver": "nvme", "id": self._device, "drive": self.medium.name, "serial": self.serial}
@@ -130,13 +151,13 @@ class NvmeDrive:
         """Before the byte of the critical warning: the one place where that byte follows what it is set to."""
         cool = (COOL_C + KELVIN).to_bytes(2, "little")
         try:
-            places: set[int] | None = None
+            where: set[int] | None = None
             for bits in (0b10000, 0b01000, 0b00100):
                 self._warn(bits)
                 found = innards.find(cool + bytes([bits]))
-                places = set(found) if places is None else places & set(found)
+                where = set(found) if where is None else where & set(found)
         finally:
             self._warn(0)
-        if not places or len(places) > 1:
-            raise LookupError(f"{len(places or ())} places for the temperature in QEMU's memory: another version?")
-        return places.pop()
+        if not where or len(where) > 1:
+            raise LookupError(f"{len(where or ())} places for the temperature in QEMU's memory: another version?")
+        return where.pop()

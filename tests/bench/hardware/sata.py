@@ -14,7 +14,8 @@ from tests.bench.machine.innards import Innards
 
 CONTROLLER = "00:1f.2"
 """The AHCI controller of the q35 board."""
-PATIENCE_S = 5
+PATIENCE_S, USUAL_PATIENCE_S = 5, 30
+"""How long the kernel waits for a command: where a fault makes it wait, and else (SD_TIMEOUT in drivers/scsi/sd.h)."""
 
 
 class SataDrive:
@@ -71,15 +72,17 @@ class SataDrive:
     @contextmanager
     def hung(self) -> Iterator[None]:
         """The drives' controller hears of no command, and no reset of the link helps until this ends. The guest resets
-        the link after :data:`PATIENCE_S` instead of 30 s.
+        the link after :data:`PATIENCE_S`.
         """
-        self._guest.write(f"/sys/block/{self.handle}/device/timeout", str(PATIENCE_S))
+        patience = f"/sys/block/{self.handle}/device/timeout"
+        self._guest.write(patience, str(PATIENCE_S))
         with self._qemu.bus() as bus:
             bus.let_reach_memory(CONTROLLER, False)
             try:
                 yield
             finally:
                 bus.let_reach_memory(CONTROLLER, True)
+                self._guest.write(patience, str(USUAL_PATIENCE_S))
 
     def _innards(self) -> Innards:
         return Innards(self._qemu.process.pid)

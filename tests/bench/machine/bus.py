@@ -47,8 +47,10 @@ class Bus:
     def _ask(self, line: str) -> str:
         self._socket.sendall(line.encode() + b"\n")
         answer = self._lines.readline().split()
-        if not answer or answer[0] != "OK":
-            raise RuntimeError(f"QEMU answers {' '.join(answer) or 'nothing'} to {line}")
+        if not answer:
+            raise ConnectionError("QEMU has gone")
+        if answer[0] != "OK":
+            raise RuntimeError(f"QEMU answers {' '.join(answer)} to {line}")
         return answer[-1]
 
 

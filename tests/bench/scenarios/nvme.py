@@ -112,9 +112,9 @@ def nvme_hung(aio: VirtualAio, check: Check) -> None:
     """The drive did not answer until the driver reset it; then it went on."""
     with aio.storage.nvme[0].hung():
         aio.guest.shell("dd if=/dev/nvme0n1 of=/dev/null bs=4k count=1 iflag=direct", timeout_s=60).check()
-    log = aio.guest.shell("dmesg | grep 'nvme nvme0: .*reset'").out
-    proven(log != "", "the kernel tells of the reset")
-    check()
+        log = aio.guest.shell("dmesg | grep 'nvme nvme0: .*reset'").out
+        proven(log != "", "the kernel tells of the reset")
+        check()
 
 
 @scenario(
