@@ -35,10 +35,10 @@ class AudioProbe(Probe):
     """Cards and codecs with their readings.
 
     From ``/proc/asound`` (Documentation/sound/designs/procfile.rst): ``audio.cards`` (count) for the unit, and for
-    subject ``card0`` its name as ``audio.card``, what drives it as ``audio.card.driver`` (``HDA-Intel``, ``USB-Audio``),
-    ``audio.playback`` and ``audio.capture`` (count of streams that can run at once). For subject ``hwC0D0`` (card 0, codec 0) ``audio.codec``, its name, and ``audio.codec.responds``
-    (yes/no: whether it still told of its parts). ``audio.controllers`` (count) are those of ``/sys/bus/pci`` that
-    should have brought a card.
+    subject ``card0`` its name as ``audio.card``, what drives it as ``audio.card.driver`` (``HDA-Intel``,
+    ``USB-Audio``), ``audio.playback`` and ``audio.capture`` (count of streams that can run at once). For subject
+    ``hwC0D0`` (card 0, codec 0) ``audio.codec``, its name, and ``audio.codec.responds`` (yes/no: whether it still told
+    of its parts). ``audio.controllers`` (count) are those of ``/sys/bus/pci`` that should have brought a card.
 
     Components are the speakers and microphones that ``/sys/class/sound/hwC*D*/init_pin_configs`` and
     ``driver_pin_configs`` (Documentation/sound/hd-audio/notes.rst) call fixed and internal, subject ``hwC0D0/0x14`` by
