@@ -34,18 +34,21 @@ _COUNTERS = {
 makers use the numbers freely, and known wrong ones are renamed there (``Bogus_Current_Pend_Sect``)."""
 
 
-@rule("DISK-1007")
+@rule("DISK-1007", "DISK-1055")
 def no_answer(readings: Readings) -> Iterator[Finding]:
     """The drive was asked who it is and did not answer, or the kernel has given it up.
 
     Confidence 0.7 (ours): the rest is cable, slot or power. A drive on USB is no part of the unit and may be asleep:
-    that is a hint only, 0.3.
+    that is a hint only, 0.3, with words of its own.
     """
     for responds in readings.all("storage.responds"):
         if responds.value is False:
             transport = readings.get("storage.transport", responds.subject)
             outside = transport is not None and transport.value == "usb"
-            yield _finding("DISK-1007", *((Verdict.UNKNOWN, 0.3) if outside else (Verdict.FAIL, 0.7)), responds)
+            if outside:
+                yield _finding("DISK-1055", Verdict.UNKNOWN, 0.3, responds)
+            else:
+                yield _finding("DISK-1007", Verdict.FAIL, 0.7, responds)
 
 
 @rule("DISK-1010")

@@ -77,5 +77,7 @@ def camera_works(aio: VirtualAio, check: Check) -> None:
     """None: the camera gives pictures."""
     said = aio.guest.run("v4l2-ctl", "--stream-mmap", "--stream-count=5", "--stream-to=/root/pictures")
     proven(aio.guest.out("stat", "-c%s", "/root/pictures") == "192000\n", "five pictures arrive", said.err)
-    (camera,) = check().parts("camera")
+    checked = check()
+    assert checked.outcomes["probe.camera"] == "pass"
+    (camera,) = checked.parts("camera")
     assert (camera.manufacturer, camera.model, camera.serial) == ("Hibertek", "HD Camera", "CAM2601044711"), camera

@@ -167,7 +167,7 @@ def test_a_drive_on_usb_that_does_not_answer_is_no_fault_of_the_unit() -> None:
     sysfs = Tree({"/sys/block/sda": {"link": link}, "/sys/block/sda/size": "2048"})
     silent = Evidence("smartctl-no-answer", "sda", b"", "smartctl", TIME)
     (finding,) = judged(Evidence("tree", "", sysfs.encode(), "sysfs", TIME), silent)
-    assert (finding.code, finding.verdict) == ("DISK-1007", Verdict.UNKNOWN)
+    assert (finding.code, finding.verdict) == ("DISK-1055", Verdict.UNKNOWN)
 
 
 @pytest.mark.parametrize("language", ["en", "es", "zh_Hant"])
