@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench import cache
 from tests.bench.hardware.clock import Clock
 from tests.bench.hardware.identity import Identity
+from tests.bench.hardware.memory import Memory
 from tests.bench.hardware.network import Network
 from tests.bench.hardware.panel import Panel
 from tests.bench.hardware.part import Part
@@ -49,6 +50,7 @@ class VirtualAio:
         tables = personality.parts
         self.identity = Identity(tables.get("identity", {}), folder)
         self.clock = Clock(tables.get("clock", {}), folder)
+        self.memory = Memory(tables.get("memory", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)
         self.storage = Storage(tables.get("storage", {}), folder)
