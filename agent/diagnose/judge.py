@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from agent import probes, tests_hw
+from agent import probes, tests_hw, watch
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Text, ocp
@@ -91,6 +91,8 @@ def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:
     kind, _, name = captured.id.partition(".")
     if kind == "probe" and name in probes.areas():
         yield from probes.load(name).interpret(captured.evidence)
+    elif kind == "watch" and name.rpartition(".")[2] in watch.watchers():
+        yield from watch.load(name.rpartition(".")[2]).interpret(captured.evidence)
     elif kind == "test" and name in tests_hw.tests():
         yield from tests_hw.load(name).interpret(captured.evidence)
     else:

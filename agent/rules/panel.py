@@ -12,6 +12,7 @@ MISSING = "LCD-4001"
 OTHER_DISPLAY_ONLY = "LCD-4017"
 NO_DISPLAY = "LCD-4025"
 NO_ANSWER = "LCD-4030"
+COMES_AND_GOES = "LCD-4049"
 NO_IDENTIFICATION = "LCD-4105"
 DAMAGED = "LCD-4118"
 EXTENSION_DAMAGED = "LCD-4126"
@@ -27,12 +28,12 @@ def presence(readings: Readings) -> Iterable[Finding]:
     A board may have outputs for several kinds of panel and use one, so a single connected one is enough. A fault only
     where no display at all is connected: else the panel may be one that hangs on DisplayPort or HDMI, and the person is
     asked to look. Graphics without such an output and without any display: a hint, no more. Silent when a built-in
-    output did not tell. Confidence: ours.
+    output did not tell, or came and went while it was watched: :func:`contact` judges that. Confidence: ours.
     """
     outputs = readings.all("panel.internal")
     status = {r.subject: r for r in readings.all("panel.connected")}
-    unsure = [r for r in outputs if r.subject not in status]
-    internal = [status[r.subject] for r in outputs if r.value is True and r.subject in status]
+    unsure = [r for r in outputs if r.subject not in status or readings.number("panel_watch.changes", r.subject)]
+    internal = [status[r.subject] for r in outputs if r.value is True and r not in unsure]
     connected = [r for r in status.values() if r.value is True]
     if not outputs or any(r.value is True for r in [*internal, *unsure]):
         return
@@ -51,6 +52,22 @@ def answer(readings: Readings) -> Iterable[Finding]:
     for responds in readings.all("panel.responds"):
         if responds.value is False and _internal(readings, responds.subject):
             yield _finding(NO_ANSWER, responds.subject, [responds], verdict=Verdict.UNKNOWN, confidence=0.5)
+
+
+@rule(COMES_AND_GOES)
+def contact(readings: Readings) -> Iterable[Finding]:
+    """A built-in panel came or went while it was watched. Nobody unplugs it, so its cable or a connector has no good
+    contact, or the panel's electronics fail: a fault. Confidence 0.8 (ours): a driver may detect wrongly.
+    """
+    for changes in readings.all("panel_watch.changes"):
+        count = readings.number("panel_watch.changes", changes.subject) or 0
+        if _internal(readings, changes.subject) and count > entry(COMES_AND_GOES).limit("changes"):
+            seconds = readings.number("panel_watch.seconds", changes.subject) or 0.0
+            values = {"count": round(count), "seconds": round(seconds)}
+            evidence = [changes, *(r for r in readings.all("panel_watch.seconds") if r.subject == changes.subject)]
+            yield _finding(
+                COMES_AND_GOES, changes.subject, evidence, verdict=Verdict.FAIL, confidence=0.8, values=values
+            )
 
 
 @rule(NO_IDENTIFICATION)

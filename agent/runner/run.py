@@ -17,7 +17,8 @@ from agent.plans import Plan, Symptom
 from agent.probes import areas
 from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
-from agent.runner.steps import RULES, probe_step, rules_step, test_step
+from agent.runner.steps import RULES, probe_step, rules_step, test_step, watch_step
+from agent.watch import watchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def run(request: Request, journal: Journal, host: Host, observers: Iterable[Obse
         chosen = request.plan.areas or areas()
         results = engine.run([probe_step(area, host) for area in chosen])
         for name, seconds in request.plan.tests.items():
-            results += engine.run([test_step(name, seconds, host)])
+            beside = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
+            results += engine.run([test_step(name, seconds, host), *beside])
         engine.run([rules_step([reading for result in results for reading in result.readings])])
     except BaseException:
         with contextlib.suppress(JournalError):

@@ -1,4 +1,4 @@
-"""The steps that a plan is made of: a probe, a hardware test, the rules."""
+"""The steps that a plan is made of: a probe, a hardware test, a watcher beside it, the rules."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RULES = "rules"
 LONGEST_PROBE_S = 60.0
 """Seconds within which a probe must have said how long it may take; no probe may take longer (conformance test)."""
+WATCH_SLACK_S = 10.0
+"""Seconds that a watcher may take beyond the test before it is ended: it waits for processor time beside it; ours."""
 RULES_TIMEOUT_S = 10.0
 """Seconds for all rules together; they are pure and take milliseconds, so this only ends one that hangs; ours."""
 
@@ -53,7 +55,7 @@ def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) 
 def test_step(name: str, duration_s: float, host: Host) -> Step:
     """Exercise hardware for so many seconds, under the abort temperature. Raises ``KeyError`` for an unknown test."""
     from agent import tests_hw  # here: `aiodiag unit` and `probe` test nothing
-    from agent.watch.heat import too_hot
+    from agent.watch._heat import too_hot
 
     test = tests_hw.load(name)
     seconds = max(duration_s, test.least_s)
@@ -65,6 +67,21 @@ def test_step(name: str, duration_s: float, host: Host) -> Step:
         _send_all(test.interpret(evidence), send)
 
     return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=lambda: too_hot(host.root))
+
+
+def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:
+    """Watch for so many seconds while a hardware test runs. Raises ``KeyError`` for an unknown watcher."""
+    from agent import watch  # here: `aiodiag unit` and `probe` watch nothing
+
+    watcher = watch.load(name)
+
+    def work(send: Send) -> None:
+        _evidence_first(watcher.watch(host, duration_s), watcher.interpret, send)
+
+    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
+        _send_all(watcher.interpret(evidence), send)
+
+    return Step(f"watch.{test}.{name}", work, duration_s + WATCH_SLACK_S, salvage)
 
 
 def _evidence_first(

@@ -70,11 +70,16 @@ AREAS = {
 
 TESTS = {"memory": Text("memory test")}
 
+WATCHERS = {"panel": Text("watching the screen's connection")}
+
 
 def step_word(step: str) -> Text:
     """What a step looks at; an area that has no word yet is called by its name."""
     if step == "rules":
         return Text("judgement")
+    if step.startswith("watch."):
+        watcher = step.rpartition(".")[2]
+        return WATCHERS.get(watcher, Text("watching: {area}", {"area": watcher}))
     if step.startswith("test."):
         test = step.removeprefix("test.")
         return TESTS.get(test, Text("test of {area}", {"area": test}))

@@ -1,1 +1,24 @@
-"""The watchers: they look for trouble while hardware is being exercised."""
+"""The watchers: one module each, found by its presence. A leading underscore is not a watcher: ``_heat`` is the guard
+that stops a test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from agent.watch._watcher import Watcher
+
+
+def watchers() -> list[str]:
+    """The names of all watchers, sorted; imports none of them."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def load(name: str) -> Watcher:
+    """The watcher ``name``; raises ``KeyError`` when there is none."""
+    if name not in watchers():
+        raise KeyError(name)
+    watcher = importlib.import_module(f"{__name__}.{name}").WATCHER
+    assert isinstance(watcher, Watcher)
+    return watcher

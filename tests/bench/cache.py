@@ -14,10 +14,10 @@ CACHE_VARIABLE = "AIODIAG_BENCH_CACHE"
 
 
 def cache_directory() -> Path:
-    """``$AIODIAG_BENCH_CACHE``, else ``aiodiag-bench`` below ``$XDG_CACHE_HOME`` or ``~/.cache``. Made on first use."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = Path(chosen) if chosen else home / "aiodiag-bench"
+    """``$AIODIAG_BENCH_CACHE``, else ``.dev/bench`` of this checkout: two checkouts with different contents would take
+    each other's away. Made on first use.
+    """
+    directory = Path(os.environ.get(CACHE_VARIABLE) or Path(__file__).resolve().parents[2] / ".dev" / "bench")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 

@@ -181,7 +181,8 @@ def _walk(request: Request, journal: Journal) -> RunView:
     from agent.host import Host
     from agent.probes import areas
     from agent.runner.run import run as run_plan
+    from agent.watch import watchers
 
-    total = len(request.plan.areas or areas()) + len(request.plan.tests) + 1
+    total = len(request.plan.areas or areas()) + len(request.plan.tests) * (1 + len(watchers())) + 1
     with progress(request.language, total) as shown:
         return run_plan(request, journal, Host(), [shown])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,25 @@ class Panel(Part):
             yield
         finally:
             self.guest.write(f"{SYSFS}/status", "detect")
+
+    @contextmanager
+    def flapping(self, period_s: float = 0.6) -> Iterator[None]:
+        """A bad contact: away for half of each period, there for the other half, all the time."""
+        stop = threading.Event()
+
+        def flap() -> None:
+            while not stop.is_set():
+                for status in ("off", "detect"):
+                    self.guest.write(f"{SYSFS}/status", status)
+                    stop.wait(period_s / 2)
+
+        thread = threading.Thread(target=flap)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     @staticmethod
     def edid_of(given: str) -> bytes:

@@ -45,3 +45,19 @@ def panel_of_another_model(aio: VirtualAio, check: Check) -> None:
         proven("Manufacturer: AUO" in said and "PASS" in said, "edid-decode sees the other panel", said)
         (panel,) = check().parts("panel")
         assert (panel.manufacturer, panel.model) == ("AUO", "B156HAN02.1"), panel
+
+
+@scenario(
+    "panel",
+    customer="The screen flickers and goes black for a moment, mostly when it is warm.",
+    symptom="flickers-warm",
+    expected=[Expected("LCD-4049", "panel", "critical", CONNECTOR)],
+    # What is damaged or missing at the moment of the probe is so because the contact is bad.
+    tolerated=["LCD-4105", "LCD-4118"],
+)
+def panel_flapping(aio: VirtualAio, check: Check) -> None:
+    """The panel's cable has a bad contact: the panel comes and goes all the time."""
+    with aio.panel.flapping():
+        said = aio.guest.shell(f"for i in $(seq 40); do cat {SYSFS}/status; sleep 0.1; done | uniq").out
+        proven(said.count("disconnected") > 1, "the driver sees it come and go", said)
+        check()

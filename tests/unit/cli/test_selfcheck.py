@@ -15,6 +15,7 @@ from agent.journal import RunStore, read
 from agent.model import Outcome
 from agent.model.run_view import RunView
 from agent.probes import areas
+from agent.watch import watchers
 from tests.agent_process import Ran, aiodiag, environment
 from tests.ocp import validate_lines
 
@@ -35,7 +36,12 @@ def test_it_prints_the_documented_object(checked: tuple[Path, Ran]) -> None:
         "schema", "run_id", "unit", "verdict", "findings", "outcomes", "not_seen", "duration_s", "bundle",
     }  # fmt: skip
     assert document["schema"] == 1
-    assert set(document["outcomes"]) == {*(f"probe.{area}" for area in areas()), "test.memory", "rules"}
+    assert set(document["outcomes"]) == {
+        *(f"probe.{area}" for area in areas()),
+        "test.memory",
+        *(f"watch.memory.{watcher}" for watcher in watchers()),
+        "rules",
+    }
     assert set(document["outcomes"].values()) <= {outcome.value for outcome in Outcome}
     assert Path(document["bundle"]).is_file()
     for finding in document["findings"]:

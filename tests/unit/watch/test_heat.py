@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.watch.heat import LIMIT_C, MARGIN_C, too_hot
+from agent.watch._heat import LIMIT_C, MARGIN_C, too_hot
 
 
 def zone(root: Path, number: int, millidegrees: str, *trips: tuple[str, str]) -> Path:

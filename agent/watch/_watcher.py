@@ -1,0 +1,36 @@
+"""What a watcher is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from agent.host import Host
+from agent.model import Component, Evidence, Gap, Reading
+
+Observed = Component | Reading | Gap
+
+
+class Watcher(ABC):
+    """Looks for trouble all the time while a hardware test runs, and changes nothing.
+
+    A watcher is one module of ``agent.watch`` named like it, with one instance of a subclass as ``WATCHER``. The runner
+    runs it beside every hardware test, in a process of its own. Like a probe it gathers evidence and interprets it, so
+    an old run can be judged again.
+    """
+
+    name: ClassVar[str]
+    """That of the probe's area that it belongs to, where there is one."""
+
+    @abstractmethod
+    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+        """Watch for ``duration_s`` seconds. What the evidence holds does not grow with the time, only with what
+        happened.
+        """
+
+    @abstractmethod
+    def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Observed]:
+        """Turn evidence into readings named ``NAME_watch.…`` and gaps. Pure; never raises, whatever the evidence.
+        Evidence of nothing gives nothing: hardware that is not there cannot be watched.
+        """
