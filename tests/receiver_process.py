@@ -126,4 +126,5 @@ def serving(data: Path) -> Iterator[ReceiverProcess]:
         receiver.stop()
 
 
-_SERVER = [sys.executable, "-m", "server_stub.cli"]
+# With its starter killed, nobody would end it.
+_SERVER = ["/usr/bin/setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "server_stub.cli"]

@@ -142,7 +142,7 @@ def _keep(scenario: Scenario, aio: VirtualAio) -> NoReturn:
 def _sweep() -> None:
     """Remove what machines left in memory whose bench was killed."""
     for folder in SHM.glob("aio-*"):
-        owner = re.fullmatch(r"aio-(\d+)-\w+", folder.name)
+        owner = re.fullmatch(r"aio-(\d+)-.+", folder.name)
         if owner and not Path(f"/proc/{owner[1]}").exists():
             shutil.rmtree(folder, ignore_errors=True)
 

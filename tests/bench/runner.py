@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from tests.bench.aio import VirtualAio, restored, started
+from tests.bench.aio import SHM, VirtualAio, restored, started
 from tests.bench.checked import Checked, check
 from tests.bench.image import Image
 from tests.bench.judgement import Judgement, Result, judge
@@ -150,7 +151,7 @@ def _why(error: Exception) -> str:
 @contextmanager
 def receiver() -> Iterator[ReceiverProcess]:
     """A receiver on this machine's loopback, forgotten at the end."""
-    with tempfile.TemporaryDirectory(prefix="aio-receiver-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"aio-{os.getpid()}-receiver-", dir=SHM) as folder:
         running = ReceiverProcess(Path(folder) / "data")
         try:
             yield running
