@@ -120,8 +120,10 @@ class VirtualAio:
                 raise TimeoutError(
                     f"no answer {BOOTED_WITHIN_S:.0f} s after power-on; see {self.folder / 'console.log'}"
                 )
-        # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here.
-        self.guest.run("/usr/bin/systemctl", "is-system-running", "--wait", timeout_s=BOOTED_WITHIN_S)
+        # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here. Asked very
+        # early, systemctl cannot reach systemd yet and says so at once.
+        until_up = "until systemctl is-system-running --wait | grep -Eqx 'running|degraded'; do sleep 0.1; done"
+        self.guest.shell(until_up, timeout_s=BOOTED_WITHIN_S)
 
     def _save(self, snapshot: Path) -> None:
         """Freeze the running machine into a folder: its devices' state, its memory, its disk."""

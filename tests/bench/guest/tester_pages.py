@@ -1,7 +1,8 @@
 """Where the memory of a tester lies: finds a memory tester by its name, and its pages' physical addresses.
 
-``tester_pages.py PAGES NAME...`` waits for a process of one of these names that has filled a large mapping, and prints
-one line of JSON: its number, and PAGES pairs of a virtual and the physical address, spread evenly over the mapping.
+``tester_pages.py FLAG PAGES NAME...`` waits for a process of one of these names that has filled a large mapping, and
+prints one line of JSON: its number, and PAGES pairs of a virtual and the physical address, spread evenly over the
+mapping. It gives up, with exit status 1, when the file FLAG is no longer there.
 ``tester_pages.py --while PID VIRTUAL PHYSICAL...`` ends when one of these pages is no longer there.
 """
 
@@ -15,7 +16,7 @@ LEAST_BYTES = 2 << 20
 PAGE = 4096
 PRESENT = 1 << 63
 FRAME = (1 << 55) - 1
-POLL_S = 0.01
+POLL_S = 0.1  # a round costs an emulated processor some 20 ms
 
 
 def main():
@@ -25,10 +26,14 @@ def main():
         while all(physical(pid, virtual) == address for virtual, address in pairs):
             time.sleep(POLL_S)
         return
-    wanted, names = int(sys.argv[1]), set(sys.argv[2:])
-    while not (found := filled(wanted, names)):
+    flag, wanted, *names = sys.argv[1:]
+    while os.path.exists(flag):
+        found = filled(int(wanted), names)
+        if found:
+            print(json.dumps(found))
+            return
         time.sleep(POLL_S)
-    print(json.dumps(found))
+    sys.exit(1)
 
 
 def filled(wanted, names):

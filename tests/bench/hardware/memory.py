@@ -14,6 +14,8 @@ from tests.bench.machine.channel import Ran, Silent
 TESTERS = ("stressapptest", "memtester", "stress-ng-vm")
 """Programs, by the kernel's names of them, in whose memory the cells lie."""
 FINDER = "/opt/bench/tester_pages.py"
+FLAG = "/run/stuck-bit"
+"""A file in the guest that is there as long as cells are stuck."""
 PAGE = 4096
 CELLS = 4
 """A tester sees a stuck cell only where its pattern wants the other value there; of four, each pass sees some."""
@@ -41,26 +43,22 @@ class Memory(Part):
         guest crashes. So the cells lie where a memory tester has its memory: whoever tests finds them, the rest of the
         guest is spared.
         """
-        over = threading.Event()
-        thread = threading.Thread(target=self._stick, args=(when, over), name="stuck-bit", daemon=True)
+        self.guest.run("/usr/bin/touch", FLAG).check()
+        thread = threading.Thread(target=self._stick, args=(when,), name="stuck-bit", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
             with contextlib.suppress(Silent):
-                while thread.is_alive():
-                    self.guest.run("/usr/bin/pkill", "-f", FINDER)
-                    thread.join(0.1)
+                self.guest.run("/bin/rm", FLAG)
+            thread.join()
 
-    def _stick(self, when: Callable[[], bool], over: threading.Event) -> None:
+    def _stick(self, when: Callable[[], bool]) -> None:
         """One tester after the other."""
         with contextlib.suppress(Silent):  # the machine has gone
-            while not over.is_set():
-                found = self._find(str(CELLS), *TESTERS)
-                if found.status == 0:
-                    tester = json.loads(found.out)
-                    self._stick_in(tester["pid"], tester["pages"], when)
+            while (found := self._find(FLAG, str(CELLS), *TESTERS)).status == 0:
+                tester = json.loads(found.out)
+                self._stick_in(tester["pid"], tester["pages"], when)
 
     def _stick_in(self, pid: int, pages: Sequence[tuple[int, int]], when: Callable[[], bool]) -> None:
         """Until the first of the pages is the tester's no longer."""
