@@ -19,14 +19,20 @@ from tests.bench.hardware.memory import Memory
 from tests.bench.hardware.network import Network
 from tests.bench.hardware.panel import Panel
 from tests.bench.hardware.part import Part
+from tests.bench.hardware.power import Power
+from tests.bench.hardware.processor import Processor
 from tests.bench.hardware.storage import Storage
 from tests.bench.hardware.tpm import Tpm
 from tests.bench.image import Image
 from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.channel import Silent
 from tests.bench.machine.qemu import PROGRAM
 from tests.bench.personality import Personality
 
 BOOTED_WITHIN_S = 120.0
+RESTARTED_WITHIN_S = 150.0
+"""A crash, a watchdog's patience, and a start."""
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SHM = Path("/dev/shm")
 
 KERNEL = (
@@ -53,6 +59,8 @@ class VirtualAio:
         self.memory = Memory(tables.get("memory", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)
+        self.power = Power(tables.get("power", {}), folder)
+        self.processor = Processor(tables.get("processor", {}), folder)
         self.storage = Storage(tables.get("storage", {}), folder)
         self.tpm = Tpm(tables.get("tpm", {}), folder)
         self.parts: list[Part] = [part for part in vars(self).values() if isinstance(part, Part)]
@@ -77,8 +85,27 @@ class VirtualAio:
         assert self.qemu is not None
         self.qemu.kill()
         self.qemu = None
+        (self.folder / "ram").unlink()  # memory forgets
         for part in self.parts:
             part.disconnect()
+
+    @contextmanager
+    def restarting(self) -> Iterator[None]:
+        """The machine restarts by itself after this block, as it does after a crash; ends when it is up again."""
+        before = self.guest.read(BOOT_ID)
+        yield
+        deadline = time.monotonic() + RESTARTED_WITHIN_S
+        while not self._has_another_boot_id(before):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no restart within {RESTARTED_WITHIN_S:.0f} s")
+        self._await_guest()
+        for part in self.parts:
+            part.settle()
+
+    def _has_another_boot_id(self, before: str) -> bool:
+        with contextlib.suppress(Silent):
+            return self.guest.ping(2.0) and self.guest.run("/bin/cat", BOOT_ID, timeout_s=5.0).out != before
+        return False
 
     def abort(self) -> None:
         """End QEMU from another thread; whoever works with the machine then finds it gone."""

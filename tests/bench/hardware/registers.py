@@ -1,0 +1,15 @@
+"""Memory that the guest's kernel keeps its hands off: registers of emulated hardware, and what outlives a restart.
+
+Everything that needs some of it has its place here.
+"""
+
+from __future__ import annotations
+
+BASE = 0x30000000
+"""Well below the top of the memory, where the kernel finds its initial RAM disk."""
+SIZE = 0x100000
+RESERVED = f"memmap={SIZE >> 10}K${BASE:#x}"
+"""The word of the kernel's command line."""
+
+CRASH_RECORDS = BASE + 0x80000
+CRASH_RECORDS_SIZE = 0x40000
