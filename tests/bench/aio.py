@@ -19,6 +19,7 @@ from tests.bench.hardware.memory import Memory
 from tests.bench.hardware.network import Network
 from tests.bench.hardware.panel import Panel
 from tests.bench.hardware.part import Part
+from tests.bench.hardware.pcie import Pcie
 from tests.bench.hardware.power import Power
 from tests.bench.hardware.processor import Processor
 from tests.bench.hardware.storage import Storage
@@ -59,6 +60,7 @@ class VirtualAio:
         self.memory = Memory(tables.get("memory", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)
+        self.pcie = Pcie(tables.get("pcie", {}), folder)
         self.power = Power(tables.get("power", {}), folder)
         self.processor = Processor(tables.get("processor", {}), folder)
         self.storage = Storage(tables.get("storage", {}), folder)

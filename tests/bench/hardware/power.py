@@ -51,3 +51,7 @@ class Power(Part):
     def freeze(self) -> None:
         """Nothing moves any more in the whole machine, clocks included."""
         self.qemu.qmp("stop")
+
+    def restart(self) -> None:
+        """A person restarts the machine, in order."""
+        self.guest.start("/usr/bin/systemctl", "reboot")

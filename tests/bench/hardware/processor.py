@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from tests.bench.hardware.part import Part
 
-CORRECTED = 0x9C00004000010091
+CORRECTED_MEMORY = 0x9C00004000010091
 """A status of a memory controller, channel 1: valid, enabled, with address and MISC, corrected once (Intel SDM
 volume 3B, 16.3.2.2 and 16.9.2)."""
+CORRECTED_CACHE = 0x9C00004000000135
+"""The same of a read from the first level's data cache."""
 RECOVERABLE = 0xBD000000000000C0
 """Of memory scrubbing: uncorrected, the processor not affected, to be told (S), action optional."""
 FATAL = 0xBE00000000010091
@@ -15,6 +17,9 @@ RIP_VALID, IN_PROGRESS = 1, 4
 """Bits of IA32_MCG_STATUS."""
 PHYSICAL_ADDRESS_OF_A_PAGE = 0x8C
 """IA32_MCi_MISC: address mode 2 (physical), its lowest 12 bits not valid."""
+
+AN_ADDRESS = 0x12345000
+FREE_PAGE = "/opt/bench/free_page.py"
 
 POLLED_EVERY_S = 1
 """The emulated processor has no interrupt for corrected errors, for which real ones do not wait 5 minutes."""
@@ -40,19 +45,21 @@ class Processor(Part):
             "systemctl start rasdaemon"
         ).check()
 
-    def corrected_error(self, address: int = 0x12345000) -> None:
-        """Bank 5 of the first processor tells of an error in memory that was corrected."""
-        self._report(5, CORRECTED, 0, address, 0)
+    def corrected_error(self, status: int, *, cpu: int = 0, bank: int = 5) -> None:
+        """An error that was corrected; ``bank`` is 0 to 9."""
+        self._report(cpu, bank, status, 0, AN_ADDRESS, 0)
 
-    def recoverable_error(self, address: int) -> None:
-        """Memory at ``address`` was found to be lost, before anything used it."""
-        self._report(9, RECOVERABLE, RIP_VALID | IN_PROGRESS, address, PHYSICAL_ADDRESS_OF_A_PAGE)
+    def lose_page(self) -> None:
+        """The processor has found that a page, which nothing uses at the moment, has lost its content."""
+        address = int(self.guest.out("/usr/bin/python3", "-IS", FREE_PAGE), 16)
+        self._report(0, 9, RECOVERABLE, RIP_VALID | IN_PROGRESS, address, PHYSICAL_ADDRESS_OF_A_PAGE)
 
     def fatal_error(self) -> None:
         """An error after which the processor cannot go on."""
-        self._report(5, FATAL, IN_PROGRESS, 0x12345000, 0)
+        self._report(0, 5, FATAL, IN_PROGRESS, AN_ADDRESS, 0)
 
-    def _report(self, bank: int, status: int, global_status: int, address: int, misc: int) -> None:
-        said = self.qemu.monitor.human(f"mce -b 0 {bank} {status:#x} {global_status:#x} {address:#x} {misc:#x}")
+    def _report(self, cpu: int, bank: int, status: int, global_status: int, address: int, misc: int) -> None:
+        numbers = f"{status:#x} {global_status:#x} {address:#x} {misc:#x}"
+        said = self.qemu.monitor.human(f"mce -b {cpu} {bank} {numbers}")
         if said.strip():
             raise RuntimeError(said)

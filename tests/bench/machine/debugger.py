@@ -17,6 +17,8 @@ RIP = 16 * 8
 INTERRUPTS = 1 << 9
 """IF of the flags (Intel SDM volume 1, 3.4.3)."""
 JUMP_TO_ITSELF = b"\xeb\xfe"
+STOPPED = "T"
+"""Begins the news that the machine stands, which it does as soon as a debugger is there; it comes by itself."""
 
 
 class Debugger:
@@ -30,6 +32,7 @@ class Debugger:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(20.0)
         self._socket.connect(str(path))
+        self._waiting = b""
 
     def __enter__(self) -> Self:
         return self
@@ -64,14 +67,19 @@ class Debugger:
 
     def _ask(self, request: str) -> str:
         self._socket.sendall(packet(request))
-        answer = b""
-        while not (answer.count(b"#") and len(answer) >= answer.index(b"#") + 3):
+        while (answer := self._receive()).startswith(STOPPED):
+            pass
+        return answer
+
+    def _receive(self) -> str:
+        while (end := self._waiting.find(b"#") + 3) < 3 or len(self._waiting) < end:
             chunk = self._socket.recv(1 << 16)
             if not chunk:
                 raise ConnectionError("the debugger has hung up")
-            answer += chunk
+            self._waiting += chunk
+        whole, self._waiting = self._waiting[:end], self._waiting[end:]
         self._socket.sendall(b"+")
-        return answer[answer.index(b"$") + 1 : answer.index(b"#")].decode()
+        return whole[whole.index(b"$") + 1 : -3].decode()
 
 
 def packet(request: str) -> bytes:
