@@ -12,7 +12,11 @@ AT_LIMIT = "HEAT-2008"
 LITTLE_LEFT = "HEAT-2019"
 THROTTLED = "HEAT-2100"
 THROTTLED_OFTEN = "HEAT-2113"
+TOO_HOT_AT_WORK = "HEAT-2035"
 IMPLAUSIBLE = "HEAT-2202"
+STANDS_STILL = "HEAT-2215"
+FIRMWARE_ZONE = "acpitz"
+"""The type of a thermal zone of the firmware (drivers/acpi/thermal.c), at whose critical point it switches off."""
 
 
 @rule(AT_LIMIT, LITTLE_LEFT)
@@ -75,6 +79,47 @@ def throttling(readings: Readings) -> Iterable[Finding]:
         yield _finding(THROTTLED_OFTEN, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.5)
     else:
         yield _finding(THROTTLED, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+
+
+@rule(TOO_HOT_AT_WORK)
+def heat_at_work(readings: Readings) -> Iterable[Finding]:
+    """A zone of the firmware came close to its critical point, where the unit switches itself off, within the seconds
+    of a hardware test: the heat does not get out. Processors' own sensors are left out, since those run up to their
+    limit by design. Confidence 0.7 (ours): the rest is a zone whose critical point is set too low.
+    """
+    for headroom in readings.all("thermals_watch.headroom"):
+        subject = headroom.subject
+        left = readings.number("thermals_watch.headroom", subject)
+        peak = readings.number("thermals_watch.peak", subject)
+        kind = readings.get("thermals.type", subject)
+        if left is None or peak is None or kind is None or kind.value != FIRMWARE_ZONE:
+            continue
+        if left <= entry(TOO_HOT_AT_WORK).limit("headroom"):
+            names = ("start", "peak", "headroom", "seconds")
+            evidence = [r for name in names if (r := readings.get(f"thermals_watch.{name}", subject))]
+            values = {"temperature": round(peak), "limit": round(peak + left)}
+            yield _finding(TOO_HOT_AT_WORK, subject, evidence, values, verdict=Verdict.FAIL, confidence=0.7)
+
+
+@rule(STANDS_STILL)
+def stands_still(readings: Readings) -> Iterable[Finding]:
+    """A zone of the firmware did not move by a fraction of a degree while the processors worked. Much firmware asks its
+    sensor only now and then, so this is a note: what such a zone says of heat counts for little. Values that firmware
+    makes up (``thermals.placeholder``) give nothing. Confidence 0.2 (ours).
+    """
+    limits = entry(STANDS_STILL)
+    for spread in readings.all("thermals_watch.spread"):
+        subject = spread.subject
+        kind, made_up = (readings.get(f"thermals.{name}", subject) for name in ("type", "placeholder"))
+        samples = readings.number("thermals_watch.samples", subject) or 0
+        if spread.value != 0 or samples < limits.limit("samples") or kind is None or made_up is not None:
+            continue
+        if kind.value == FIRMWARE_ZONE:
+            peak = readings.number("thermals_watch.peak", subject) or 0.0
+            names = ("spread", "samples", "seconds")
+            evidence = [r for name in names if (r := readings.get(f"thermals_watch.{name}", subject))]
+            values = {"temperature": round(peak)}
+            yield _finding(STANDS_STILL, subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
 
 
 @rule(IMPLAUSIBLE)

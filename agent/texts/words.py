@@ -70,7 +70,10 @@ AREAS = {
 
 TESTS = {"memory": Text("memory test")}
 
-WATCHERS = {"panel": Text("watching the screen's connection")}
+WATCHERS = {
+    "panel": Text("watching the screen's connection"),
+    "thermals": Text("watching the temperatures"),
+}
 
 
 def step_word(step: str) -> Text:

@@ -72,7 +72,9 @@ def test_nothing_to_watch_gives_nothing(name: str, tmp_path: Path) -> None:
 
 
 @each
-@given(data=st.binary(max_size=300), kind=st.sampled_from(["panel-watch-json", "tree", "nonsense"]))
+@given(
+    data=st.binary(max_size=300), kind=st.sampled_from(["panel-watch-json", "thermals-watch-json", "tree", "nonsense"])
+)
 def test_whatever_the_evidence_it_gives_readings_or_gaps(name: str, data: bytes, kind: str) -> None:
     for item in watch.load(name).interpret([Evidence(kind, "", data, "somewhere", TIME)]):
         assert isinstance(item, Reading | Gap)
