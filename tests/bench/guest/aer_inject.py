@@ -16,9 +16,7 @@ domain, bus, place = device.split(":")
 slot, function = place.split(".")
 counters = Path(f"/sys/bus/pci/devices/{device}/aer_dev_correctable")
 # struct aer_error_inj: bus, dev, fn, uncor_status, cor_status, header_log0..3, domain
-error = struct.pack(
-    "<BBBx7I", int(bus, 16), int(slot, 16), int(function), 0, KINDS[kind], 0, 0, 0, 0, int(domain, 16)
-)
+error = struct.pack("<BBBx7I", int(bus, 16), int(slot, 16), int(function), 0, KINDS[kind], 0, 0, 0, 0, int(domain, 16))
 
 
 def counted():

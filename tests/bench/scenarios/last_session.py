@@ -6,7 +6,7 @@ from tests.bench.aio import VirtualAio
 from tests.bench.hardware.part import proven
 from tests.bench.scenario import Check, Expected, scenario
 
-OTHER_ENDS = ["DOWN-8702", "DOWN-8715", "DOWN-8728", "DOWN-8731", "DOWN-8743"]
+OTHER_ENDS = ["DOWN-8702", "DOWN-8715", "DOWN-8728", "DOWN-8731", "DOWN-8744"]
 """All codes for the end of a session."""
 
 
@@ -35,8 +35,8 @@ def panic_in_last_session(aio: VirtualAio, check: Check) -> None:
     "last-session",
     customer="It restarts by itself.",
     symptom="restarts",
-    expected=[Expected("DOWN-8743", "cpu", "critical")],
-    never=_only("DOWN-8743"),
+    expected=[Expected("DOWN-8744", "cpu", "critical")],
+    never=_only("DOWN-8744"),
 )
 def machine_check_fatal_in_last_session(aio: VirtualAio, check: Check) -> None:
     """A fatal machine check ended the last session."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.part import proven
+from tests.bench.hardware.pcie import DRIVE_IN_GUEST
 from tests.bench.scenario import Check, Expected, scenario
 
 MEMTESTER = "memtester 16M 1 2>&1 | tr '\\b' '\\n' | grep -m 5 FAILURE"
+
+
+def _prove_stuck(aio: VirtualAio) -> None:
+    said = aio.guest.shell(MEMTESTER).out
+    proven("FAILURE" in said, "memtester reads something else than it wrote", said)
 
 
 @scenario(
@@ -18,6 +24,24 @@ MEMTESTER = "memtester 16M 1 2>&1 | tr '\\b' '\\n' | grep -m 5 FAILURE"
 def stuck_memory_bit(aio: VirtualAio, check: Check) -> None:
     """Bits of the memory are stuck at 1."""
     with aio.memory.stuck_bit():
-        said = aio.guest.shell(MEMTESTER).out
-        proven("FAILURE" in said, "memtester reads something else than it wrote", said)
+        _prove_stuck(aio)
+        check()
+
+
+@scenario(
+    "memory",
+    "pcie",
+    customer="It crashes, and it is slow as well.",
+    symptom="freezes",
+    expected=[
+        Expected("MEM-3908", "memory-module", "critical"),
+        Expected("BUS-7003", "storage-device", "warning", DRIVE_IN_GUEST),
+    ],
+)
+def two_faults_at_once(aio: VirtualAio, check: Check) -> None:
+    """Bits of the memory are stuck at 1, and the drive is connected by one of its four lanes."""
+    with aio.memory.stuck_bit(), aio.pcie.lanes_lost():
+        _prove_stuck(aio)
+        said = aio.guest.out("/usr/bin/lspci", "-vv", "-s", DRIVE_IN_GUEST)
+        proven("Width x4" in said and "Width x1" in said, "lspci shows lanes that are not used", said)
         check()

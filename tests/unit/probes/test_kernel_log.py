@@ -80,6 +80,7 @@ def test_other_programs_in_a_syslog_are_not_the_kernel() -> None:
             "memory_uncorrected",
             "mc#0csrow#1channel#0",
         ),
+        ("Memory failure: 0x10000: recovery action for free buddy page: Recovered", "memory_uncorrected", ""),
         ("EDAC MC1: 1 CE ghes_mc on N1 DIMM_L0 (card:3 module:0)", "memory_corrected", "N1 DIMM_L0"),
         ("pcieport 0000:00:1c.4: PCIe Bus Error: severity=Corrected, type=x", "pcie_corrected", "0000:00:1c.4"),
         ("nvme 0000:02:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal)", "pcie_uncorrected", "0000:02:00.0"),
