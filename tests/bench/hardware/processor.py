@@ -47,19 +47,22 @@ class Processor(Part):
 
     def corrected_error(self, status: int, *, cpu: int = 0, bank: int = 5) -> None:
         """An error that was corrected; ``bank`` is 0 to 9."""
-        self._report(cpu, bank, status, 0, AN_ADDRESS, 0)
+        self._report(f"{cpu} {bank} {status:#x} 0 {AN_ADDRESS:#x} 0")
 
     def lose_page(self) -> None:
-        """The processor has found that a page, which nothing uses at the moment, has lost its content."""
+        """The processor has found that a page, which nothing uses at the moment, has lost its content. All processors
+        are told, as those of Intel are.
+        """
         address = int(self.guest.out("/usr/bin/python3", "-IS", FREE_PAGE), 16)
-        self._report(0, 9, RECOVERABLE, RIP_VALID | IN_PROGRESS, address, PHYSICAL_ADDRESS_OF_A_PAGE)
+        running = RIP_VALID | IN_PROGRESS
+        self._report(f"-b 0 9 {RECOVERABLE:#x} {running:#x} {address:#x} {PHYSICAL_ADDRESS_OF_A_PAGE:#x}")
 
     def fatal_error(self) -> None:
         """An error after which the processor cannot go on."""
-        self._report(0, 5, FATAL, IN_PROGRESS, AN_ADDRESS, 0)
+        self._report(f"0 5 {FATAL:#x} {IN_PROGRESS:#x} {AN_ADDRESS:#x} 0")
 
-    def _report(self, cpu: int, bank: int, status: int, global_status: int, address: int, misc: int) -> None:
-        numbers = f"{status:#x} {global_status:#x} {address:#x} {misc:#x}"
-        said = self.qemu.monitor.human(f"mce -b {cpu} {bank} {numbers}")
+    def _report(self, words: str) -> None:
+        """Processor, bank, its status, the global status, address and further information."""
+        said = self.qemu.monitor.human(f"mce {words}")
         if said.strip():
             raise RuntimeError(said)

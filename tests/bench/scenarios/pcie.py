@@ -7,7 +7,7 @@ from tests.bench.hardware.part import proven
 from tests.bench.hardware.pcie import COMPLETION_TIMEOUT, DRIVE_IN_GUEST, PORT_IN_GUEST, SURPRISE_DOWN
 from tests.bench.scenario import Check, Expected, scenario
 
-AER_ERRORS = "for i in $(seq 100); do ras-mc-ctl --errors | grep 0000:00:10.0 && exit; sleep 0.1; done"
+RECORDED = f"until ras-mc-ctl --errors | grep {PORT_IN_GUEST}; do sleep 0.2; done"
 
 
 @scenario(
@@ -20,7 +20,7 @@ AER_ERRORS = "for i in $(seq 100); do ras-mc-ctl --errors | grep 0000:00:10.0 &&
 def pcie_error_uncorrected(aio: VirtualAio, check: Check) -> None:
     """A transfer over the drive's link was lost: an uncorrected error that is not fatal."""
     aio.pcie.uncorrected(COMPLETION_TIMEOUT)
-    said = aio.guest.shell(AER_ERRORS).out
+    said = aio.guest.shell(RECORDED).out
     proven("Uncorrected (Non-Fatal)" in said, "rasdaemon recorded the error", said)
     check()
 
@@ -36,7 +36,7 @@ def pcie_error_uncorrected(aio: VirtualAio, check: Check) -> None:
 def pcie_error_fatal(aio: VirtualAio, check: Check) -> None:
     """The drive's link broke down: a fatal error."""
     aio.pcie.uncorrected(SURPRISE_DOWN)
-    said = aio.guest.shell(AER_ERRORS).out
+    said = aio.guest.shell(RECORDED).out
     proven("Uncorrected (Fatal)" in said, "rasdaemon recorded the error", said)
     check()
 

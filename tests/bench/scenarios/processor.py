@@ -7,7 +7,7 @@ from tests.bench.hardware.part import proven
 from tests.bench.hardware.processor import CORRECTED_CACHE, CORRECTED_MEMORY
 from tests.bench.scenario import Check, Expected, scenario
 
-RECORDED = "for i in $(seq 200); do ras-mc-ctl --errors | grep -c bank= | grep -x {} && exit; sleep 0.1; done; exit 1"
+RECORDED = "until ras-mc-ctl --errors | grep -c bank= | grep -x {}; do sleep 0.2; done"
 
 INTEL = {"processor": {"cpu": "max,-la57,+invtsc,vendor=GenuineIntel,family=6,model=158,stepping=10"}}
 """Linux lets no AMD processor of the emulated kind survive an uncorrected error."""
@@ -71,6 +71,6 @@ def machine_checks_corrected_many(aio: VirtualAio, check: Check) -> None:
 def machine_check_page_lost(aio: VirtualAio, check: Check) -> None:
     """The content of a page of memory was lost; the kernel has given it up."""
     aio.processor.lose_page()
-    said = aio.guest.shell("for i in $(seq 100); do dmesg | grep 'Memory failure:' && exit; sleep 0.1; done").out
+    said = aio.guest.shell("until dmesg | grep 'Memory failure:'; do sleep 0.2; done").out
     proven("Memory failure" in said, "the kernel took the page out of use", said)
     check()

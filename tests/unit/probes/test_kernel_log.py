@@ -89,6 +89,7 @@ def test_other_programs_in_a_syslog_are_not_the_kernel() -> None:
         ("thermal thermal_zone0: acpitz: critical temperature reached, shutting down", "thermal_critical", ""),
         ("i915 0000:00:02.0: [drm] *ERROR* CPU pipe A FIFO underrun", "display_link", ""),
         ("[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring gfx timeout, signaled seq=1", "gpu_hang", ""),
+        ("mce: [Hardware Error]: Machine check events logged", "machine_check_logged", ""),
         ("BERT: Error records from previous boot:", "previous_session", ""),
         ("usb usb1-port3: over-current condition", "usb_power", "usb1-port3"),
         ("usb 1-3: device descriptor read/64, error -71", "usb_errors", "1-3"),
