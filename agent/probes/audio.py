@@ -35,9 +35,10 @@ class AudioProbe(Probe):
     """Cards and codecs with their readings.
 
     From ``/proc/asound`` (Documentation/sound/designs/procfile.rst): ``audio.cards`` (count) for the unit, and for
-    subject ``card0`` its name as ``audio.card``, ``audio.playback`` and ``audio.capture`` (count of streams that can
-    run at once). For subject ``hwC0D0`` (card 0, codec 0) ``audio.codec``, its name, and ``audio.codec.responds``
-    (yes/no: whether it still told of its parts). ``audio.controllers`` (count) are those of ``/sys/bus/pci`` that
+    subject ``card0`` its name as ``audio.card``, what drives it as ``audio.card.driver`` (``HDA-Intel``,
+    ``USB-Audio``), ``audio.playback`` and ``audio.capture`` (count of streams that can run at once). For subject
+    ``hwC0D0`` (card 0, codec 0) ``audio.codec``, its name, and ``audio.codec.responds`` (yes/no: whether it still told
+    of its parts). ``audio.controllers`` (count) are those of ``/sys/bus/pci`` that
     should have brought a card.
 
     Components are the speakers and microphones that ``/sys/class/sound/hwC*D*/init_pin_configs`` and
@@ -70,7 +71,9 @@ class AudioProbe(Probe):
             yield _no_card(controllers)
         for number, name in cards.items():
             yield _reading("card", name, "", f"card{number}", source=CARDS, time=time)
-        yield from _streams(tree, time)
+        for number, driver in _listed(tree, r"(\S{1,40}) - .*"):
+            yield _reading("card.driver", driver, "", f"card{number}", source=CARDS, time=time)
+        yield from _streams(tree, [f"card{number}" for number in cards], time)
         yield from _codecs(tree, times, time)
 
 
@@ -98,8 +101,7 @@ def _no_card(controllers: int) -> Gap:
 
 def _cards(tree: Tree) -> dict[str, str]:
     """Number and name of each card: `` 0 [PCH            ]: HDA-Intel - HDA Intel PCH``."""
-    found = re.findall(r"^ *(\d{1,3}) \[[^\]\n]*\]: \S+ - (.{1,80})$", tree.text(CARDS) or "", re.ASCII | re.MULTILINE)
-    cards = {number: printable(name) for number, name in found}
+    cards = {number: printable(name) for number, name in _listed(tree, r"\S+ - (.{1,80})")}
     for path in tree.paths(f"{SOUND}/card*/id"):
         number = path.split("/")[4].removeprefix("card")
         if number not in cards:
@@ -107,17 +109,26 @@ def _cards(tree: Tree) -> dict[str, str]:
     return cards
 
 
-def _streams(tree: Tree, time: str) -> Iterator[Reading]:
-    """Of each card: ``00-00: ALC256 Analog : ALC256 Analog : playback 1 : capture 1``."""
+def _listed(tree: Tree, rest: str) -> list[tuple[str, str]]:
+    """Number of each card and what the group in ``rest`` matches behind its handle."""
+    line = r"^ *(\d{1,3}) \[[^\]\n]*\]: " + rest + "$"
+    return re.findall(line, tree.text(CARDS) or "", re.ASCII | re.MULTILINE)
+
+
+def _streams(tree: Tree, cards: Sequence[str], time: str) -> Iterator[Reading]:
+    """Of each card: ``00-00: ALC256 Analog : ALC256 Analog : playback 1 : capture 1``. A card that no line is about has
+    none.
+    """
     line = re.compile(r"(\d{2,3})-\d{2,3}: .*?(?: : playback (\d{1,4}))?(?: : capture (\d{1,4}))?", re.ASCII)
     playback: Counter[str] = Counter()
     capture: Counter[str] = Counter()
-    for match in map(line.fullmatch, map(str.strip, (tree.text(PCM) or "").splitlines())):
+    text = tree.text(PCM)
+    for match in map(line.fullmatch, map(str.strip, (text or "").splitlines())):
         if match:
             card = f"card{int(match[1])}"
             playback[card] += int(match[2] or 0)
             capture[card] += int(match[3] or 0)
-    for card in playback:
+    for card in dict.fromkeys([*playback, *cards]) if text is not None else ():
         yield _reading(
             "playback", playback[card], "count", card, source=PCM, time=time, component=ComponentKind.SPEAKER
         )

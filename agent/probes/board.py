@@ -22,6 +22,13 @@ _CHIP_FILES = (
     "pwm[0-9]",
     "intrusion[0-9]_alarm",
 )
+_ACPI_FANS = "/sys/bus/platform/drivers/acpi-fan"
+_ACPI_FAN_FILES = (
+    "firmware_node/fan_speed_rpm",
+    "firmware_node/fine_grain_control",
+    "firmware_node/state[0-9]*",
+    "thermal_cooling/cur_state",
+)
 _BUS_FILES = ("device", "device/subsystem", "device/device", "device/device/subsystem")
 _CONFIGURATION = ("/etc/sensors3.conf", "/etc/sensors.conf", "/etc/sensors.d/*")
 
@@ -43,6 +50,11 @@ _DRIVERS = {
 _BATTERY = re.compile(r"\+?(3V ?)?V?BAT(T|TERY)?|(CMOS|RTC) ?BAT(TERY)?", re.IGNORECASE)
 
 
+_ACPI_FAN = "acpi_fan"
+_ACPI_UNKNOWN = 0xFFFFFFFF
+"""What ACPI firmware says of a speed that it does not know."""
+
+
 class BoardProbe(Probe):
     """The monitoring chips in ``/sys/class/hwmon``, read as lm-sensors reads them (see :mod:`agent.probes._hwmon`), or
     what ``sensors -j`` printed elsewhere (evidence of kind ``sensors-json``).
@@ -54,6 +66,10 @@ class BoardProbe(Probe):
     (yes/no) where the driver has them; ``board.battery.voltage`` (V) for an input labelled as the CMOS
     battery; ``board.fan.duty`` (%, of pwmN's 255 steps; the subject is ``chip/pwmN``); ``board.intrusion`` (yes/no).
 
+    A fan that firmware itself reports (ACPI 6.5, 11.3; ``fan_speed_rpm`` and ``stateN`` of the kernel's
+    Documentation/admin-guide/acpi/fan_performance_states.rst) is ``acpi_fan-PNP0C0B:00/fan``; its target is the speed
+    of the state it is in. Newer kernels show it as a chip ``acpi_fan`` as well, and then that one is read.
+
     The area is judged by voltages and fans: without either it is unsupported; without one of them that one is a gap.
     A unit whose chips need lm-sensors' configuration gives raw pin voltages without it, and says so.
     """
@@ -64,7 +80,7 @@ class BoardProbe(Probe):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """One tree per chip, side by side: a chip on a stuck I2C bus delays no other."""
         yield host.tree(*_CONFIGURATION, subject="sensors.conf")
-        directories = host.glob("/sys/class/hwmon/hwmon*")
+        directories = [*host.glob("/sys/class/hwmon/hwmon*"), *host.glob(f"{_ACPI_FANS}/*:*")]
         yield from host.each(directories, lambda directory: _gather_chip(host, directory), timeout_s=_CHIP_TIMEOUT_S)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
@@ -83,6 +99,10 @@ class BoardProbe(Probe):
                 yield from _seen(distinct, feature, time)
             yield from _of_chip(tree, distinct, time)
         kinds = {feature.kind for chip, *_ in found for feature in chip.features if feature.value is not None}
+        fans = [seen for tree, time in trees for seen in _acpi_fans(tree, time)]
+        if fans and not any(chip.driver == _ACPI_FAN for chip, *_ in found):
+            kinds.add("fan")
+            yield from fans
         yield from _gaps(kinds)
         if raw_pins and not any(_configuration_files(tree) for tree, _ in trees):
             reason = Text("{program} is not installed", {"program": "libsensors-config"})
@@ -93,6 +113,8 @@ PROBE = BoardProbe()
 
 
 def _gather_chip(host: Host, directory: str) -> Evidence:
+    if directory.startswith(_ACPI_FANS):
+        return host.tree(*(f"{directory}/{name}" for name in _ACPI_FAN_FILES), subject=directory.rpartition("/")[2])
     base = directory if host.exists(f"{directory}/name") else f"{directory}/device"
     patterns = [f"{base}/{name}" for name in _CHIP_FILES] + [f"{directory}/{name}" for name in _BUS_FILES]
     return host.tree(*patterns, subject=directory.rpartition("/")[2])
@@ -146,6 +168,27 @@ def _of_chip(tree: Tree, chip: Chip, time: str) -> Iterator[Reading]:
         if opened is not None:
             subject = f"{chip.name}/{path.rpartition('/')[2].removesuffix('_alarm')}"
             yield Reading("board.intrusion", opened != 0, "", ComponentKind.CHASSIS, subject, path, time)
+
+
+def _acpi_fans(tree: Tree, time: str) -> Iterator[Seen]:
+    """States are ``control:trip_point:speed:noise_level:power``, by speed; without them, or with a control of its own
+    between them (fine-grained), the fan has no target that could be told.
+    """
+    for path in tree.paths(f"{_ACPI_FANS}/*/firmware_node/fan_speed_rpm"):
+        device = path.removesuffix("/firmware_node/fan_speed_rpm")
+        rpm = tree.integer(path)
+        if rpm is None or not 0 <= rpm < _ACPI_UNKNOWN:
+            continue
+        subject = f"{_ACPI_FAN}-{device.rpartition('/')[2]}/fan"
+        yield Component(ComponentKind.FAN, subject, description="ACPI", source=path)
+        yield Reading("board.fan", rpm, "rpm", ComponentKind.FAN, subject, path, time)
+        state = tree.integer(f"{device}/thermal_cooling/cur_state")
+        if state is None or tree.integer(f"{device}/firmware_node/fine_grain_control") != 0:
+            continue
+        file = f"{device}/firmware_node/state{state}"
+        found = re.fullmatch(r"[^:]*:[^:]*:(\d{1,10}):[^:]*:[^:]*", tree.text(file) or "", re.ASCII)
+        if found and int(found[1]) < _ACPI_UNKNOWN:
+            yield Reading("board.fan.target", int(found[1]), "rpm", ComponentKind.FAN, subject, file, time)
 
 
 def _part(chip: Chip) -> ComponentKind:

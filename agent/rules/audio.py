@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.catalogue import entry
-from agent.model import Finding, Readings, Verdict
+from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
 
 NO_CARD = "SND-7600"
 SILENT_CODEC = "SND-7613"
+_USB = "USB-Audio"
 
 
 @rule(NO_CARD)
 def no_card(readings: Readings) -> Iterator[Finding]:
-    """A sound controller is there and has its driver, and yet no sound card came of it.
+    """A sound controller is there and has its driver, and yet no sound card came of it, or one without any stream.
 
-    No codec answered at the start, or the driver lacks its firmware file, which is common on a Debian without
-    non-free firmware: hence no verdict. A controller without a driver gives nothing. Confidence: ours.
+    No codec answered at the start (newer kernels keep an empty card then, seen with 6.1), or the driver lacks its
+    firmware file, which is common on a Debian without non-free firmware: hence no verdict. A controller without a
+    driver gives nothing, and a card on USB, such as a camera's microphone, says nothing of it. Confidence: ours.
     """
     controllers, cards = readings.get("audio.controllers"), readings.get("audio.cards")
     count = readings.number("audio.controllers")
-    if controllers is None or cards is None or count is None or count < 1 or readings.number("audio.cards") != 0:
+    if controllers is None or cards is None or count is None or count < 1:
         return
-    about, values = entry(NO_CARD), {"controllers": int(count)}
-    evidence = (controllers, cards)
-    yield Finding(NO_CARD, about.component, "", about.severity, Verdict.UNKNOWN, 0.3, values, evidence)
+    streams = _streams(readings)
+    empty = bool(streams) and not any(readings.number(r.name, r.subject) for r in streams)
+    if readings.number("audio.cards") == 0 or empty:
+        about, values = entry(NO_CARD), {"controllers": int(count)}
+        evidence = (controllers, cards, *streams)
+        yield Finding(NO_CARD, about.component, "", about.severity, Verdict.UNKNOWN, 0.3, values, evidence)
+
+
+def _streams(readings: Readings) -> tuple[Reading, ...]:
+    """How many streams each card has that is not on USB."""
+    own = [driver.subject for driver in readings.all("audio.card.driver") if driver.value != _USB]
+    found = (readings.get(f"audio.{way}", card) for card in own for way in ("playback", "capture"))
+    return tuple(r for r in found if r is not None)
 
 
 @rule(SILENT_CODEC)

@@ -99,11 +99,16 @@ def fans(readings: Readings) -> Iterator[Finding]:
         if hot is not None and _PROCESSOR_FAN.fullmatch(reading.subject.partition("/")[2]):
             yield _finding("FAN-2503", reading, Verdict.FAIL, 0.8, {"temperature": hot.value}, hot)
             judged = True
-        elif target is not None and (rpm := _number(target)) and not _UNNAMED.search(reading.subject):
+        elif target is not None and (rpm := _number(target)) and _is_known(reading):
             yield _finding("FAN-2527", reading, Verdict.UNKNOWN, 0.6, {"target": round(rpm)}, target)
             judged = True
     if hot is not None and still and len(still) == len(fans) and not judged:
         yield _finding("FAN-2516", still[0], Verdict.UNKNOWN, 0.5, {"temperature": hot.value}, hot)
+
+
+def _is_known(fan: Reading) -> bool:
+    """Whether somebody said that there is a fan: a label, or firmware itself (driver ``acpi_fan``)."""
+    return not _UNNAMED.search(fan.subject) or fan.subject.startswith("acpi_fan-")
 
 
 def _named_rails(readings: Readings) -> Iterator[tuple[Reading, float, float]]:

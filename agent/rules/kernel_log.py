@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.catalogue import entry
-from agent.model import Finding, Readings, Verdict
+from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
 
 
@@ -51,7 +51,8 @@ _MEANINGS = {
 def messages(readings: Readings) -> Iterator[Finding]:
     """The kernel reported a family of errors at least as often as the entry's limit ``messages`` in this boot.
 
-    Families that healthy units show too are information only; the confidence is ours, see the table.
+    Families that healthy units show too are information only; the confidence is ours, see the table. What a drive on
+    USB reports is no fault of the unit.
     """
     for code, meaning in _MEANINGS.items():
         prefix = f"kernel_log.{meaning.family}"
@@ -60,13 +61,20 @@ def messages(readings: Readings) -> Iterator[Finding]:
             if number is None or number < entry(code).limit("messages"):
                 continue
             line = readings.get(f"{prefix}.line", count.subject)
+            outside = _on_usb(readings, count.subject)
             yield Finding(
                 code=code,
                 component=entry(code).component,
                 subject=count.subject,
                 severity=entry(code).severity,
-                verdict=meaning.verdict,
+                verdict=Verdict.UNKNOWN if outside else meaning.verdict,
                 confidence=meaning.confidence,
                 values={"count": int(number)},
-                evidence=(count, line) if line else (count,),
+                evidence=tuple(reading for reading in (count, line, outside) if reading),
             )
+
+
+def _on_usb(readings: Readings, subject: str) -> Reading | None:
+    """What shows that a drive hangs on USB: then it is no part of the unit, whose verdict does not depend on it."""
+    transport = readings.get("storage.transport", subject)
+    return transport if transport is not None and transport.value == "usb" else None

@@ -1,7 +1,8 @@
-"""Judging USB: ports that were overloaded, devices that run below their speed."""
+"""Judging USB: ports that were overloaded, devices that run below their speed or keep dropping out."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from agent.catalogue import entry
@@ -11,6 +12,7 @@ from agent.rules import rule
 OVERLOADED = "USB-7205"
 BUILT_IN_OVERLOADED = "USB-7218"
 SLOW = "USB-7226"
+DROPS = "USB-7239"
 
 
 @rule(OVERLOADED, BUILT_IN_OVERLOADED)
@@ -61,6 +63,41 @@ def speed(readings: Readings) -> Iterable[Finding]:
             name = _text(readings, "usb.device.name", device)
             values = {"device": name or _text(readings, "usb.device.id", device) or device}
             yield _finding(SLOW, device, [version, now, peer], values, 0.1)
+
+
+@rule(DROPS)
+def drops(readings: Readings) -> Iterable[Finding]:
+    """A device went away again and again, at intervals at which nobody pulls a plug and puts it in.
+
+    The kernel says when, but not why: a bad contact, cable or port, the device itself, or a person after all; so no
+    failure. What hangs on a hub that goes goes with it, and is not told by itself. Confidence: ours, more where
+    firmware says that no person reaches the port.
+    """
+    limits = entry(DROPS)
+    found: dict[str, tuple[Reading, ...]] = {}
+    for counted in readings.all("kernel_log.usb_disconnect.count"):
+        device = counted.subject
+        ends = [readings.get(f"kernel_log.usb_disconnect.{which}_s", device) for which in ("first", "last")]
+        span, count = _span(readings, device), readings.number(counted.name, device)
+        if span is None or count is None or count < limits.limit("drops") or not device:
+            continue
+        if span / (count - 1) <= limits.limit("interval"):
+            found[device] = (counted, *(end for end in ends if end is not None))
+    for device, evidence in found.items():
+        if any(device.startswith(f"{hub}.") for hub in found):
+            continue
+        count = int(readings.number(evidence[0].name, device) or 0)
+        minutes = math.ceil((_span(readings, device) or 0.0) / 60)
+        connection = readings.get("usb.port.connection", _text(readings, "usb.device.port", device))
+        confidence = 0.5 if connection is not None and connection.value == "hardwired" else 0.3
+        values: dict[str, str | int] = {"count": count, "minutes": max(minutes, 1)}
+        yield _finding(DROPS, device, (*evidence, *([connection] if connection else [])), values, confidence)
+
+
+def _span(readings: Readings, device: str) -> float | None:
+    """Seconds from the first to the last time that a device went."""
+    first, last = (readings.number(f"kernel_log.usb_disconnect.{which}_s", device) for which in ("first", "last"))
+    return None if first is None or last is None or last < first else last - first
 
 
 def _text(readings: Readings, name: str, subject: str) -> str:

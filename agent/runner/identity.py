@@ -18,10 +18,13 @@ def identify(host: Host, serial: str | None = None) -> dict[str, str]:
     """The unit's identity: ``{"serial", "serial_source", "manufacturer", "model", ...}``; keys that nothing is
     known about are absent.
 
-    ``serial`` is what a person typed or scanned; it counts only where the firmware gives none that is usable.
+    ``serial`` is what a person typed or scanned from the label. It counts unless the firmware gives the unit's own: the
+    number of a board or a case, which may have been exchanged, does not stand against the label.
     """
     (result,) = Engine().run([probe_step("unit", host)])
-    return with_serial(from_probe(result), serial)
+    unit = from_probe(result)
+    own = any(r.name == "unit.serial_of" and r.value == "system" for r in result.readings)
+    return with_serial(unit, serial) if serial and not own else unit
 
 
 def from_probe(result: StepResult) -> dict[str, str]:
@@ -29,11 +32,9 @@ def from_probe(result: StepResult) -> dict[str, str]:
     return identity(result.readings, result.components)
 
 
-def with_serial(unit: dict[str, str], serial: str | None) -> dict[str, str]:
-    """``unit``, with a serial that a person gave where the firmware gives none."""
-    if serial and not unit.get("serial"):
-        return {**unit, "serial": serial, "serial_source": "person"}
-    return unit
+def with_serial(unit: dict[str, str], serial: str) -> dict[str, str]:
+    """``unit``, with the serial number that a person gave."""
+    return {**unit, "serial": serial, "serial_source": "person"}
 
 
 def probe(areas: Iterable[str], host: Host, observers: Iterable[Observer] = ()) -> list[StepResult]:

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
-from tests.bench import personality, report, shell
+from tests.bench import corpus, personality, report, shell
 from tests.bench.aio import SHM, VirtualAio, restored, snapshot
 from tests.bench.checked import Checked
 from tests.bench.image import Image, build
@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.shell:
             return _shell(chosen if arguments.names else [], arguments.personality)
         return _run(chosen, arguments)
+    except corpus.NotHere as e:
+        parser.error(str(e))
     except KeyboardInterrupt:
         tell("bench: stopped; every machine is switched off")
         return STOPPED

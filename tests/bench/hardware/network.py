@@ -25,6 +25,8 @@ class Network(Part):
 
     def settle(self) -> None:
         """An address without waiting for anybody to hand one out."""
+        # systemd is up before a card is named on a busy machine
+        self.guest.shell(f"until test -e /sys/class/net/{INTERFACE}; do sleep 0.02; done", timeout_s=30).check()
         self.guest.shell(f"ip address add 10.0.2.15/24 dev {INTERFACE}; ip link set {INTERFACE} up").check()
 
     def reach(self, port: int) -> str:
@@ -41,3 +43,11 @@ class Network(Part):
             yield
         finally:
             self.qemu.qmp("set_link", name="nic0", up=True)
+
+    def drop_out(self, times: int) -> None:
+        """The plug has a bad contact: the link is lost and comes back, so many times."""
+        for _ in range(times):
+            for up in (False, True):
+                self.qemu.qmp("set_link", name="nic0", up=up)
+                state = f"/sys/class/net/{INTERFACE}/carrier"
+                self.guest.shell(f"until grep -q {int(up)} {state}; do sleep 0.02; done", timeout_s=20).check()

@@ -25,7 +25,8 @@ class Part:
     Its life: made from the personality's table of its name; :meth:`arguments` and :meth:`kernel` are asked before QEMU
     starts; :meth:`attach` is called with the running QEMU and its guest, after a start and after every restore;
     :meth:`settle` after a start only: what it does in the guest is part of the snapshot. :meth:`connect` then plugs in
-    what no snapshot can hold. A fault is a context manager: the hardware is whole again when it ends.
+    what no snapshot can hold, and :meth:`ready` waits until the guest has it. A fault is a context manager: the
+    hardware is whole again when it ends.
     """
 
     name = ""
@@ -59,6 +60,9 @@ class Part:
 
     def connect(self) -> None:
         """Plug in what cannot be in a snapshot; after a start and after every restore, with the guest running."""
+
+    def ready(self) -> None:
+        """Wait until the guest has what :meth:`connect` plugged in; called once that of every part has been."""
 
     def disconnect(self) -> None:
         """The machine is over: end what runs beside it on this side."""

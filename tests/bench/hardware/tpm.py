@@ -10,14 +10,16 @@ from tests.bench.hardware.part import Part
 
 
 class Tpm(Part):
-    """There when the table is not empty. Its state is private to each machine and begins as the snapshot's."""
+    """There when ``version`` in the table is not empty. Its state is private to each machine and begins as the
+    snapshot's.
+    """
 
     name = "tpm"
     _process: subprocess.Popen[bytes] | None = None
 
     def arguments(self) -> list[str]:
         """Start ``swtpm`` and tie it in."""
-        if not self.table:
+        if not self.table.get("version"):
             return []
         socket, state = self.folder / "swtpm", self.folder / "tpm"
         state.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.machine.bus import Bus
 from tests.bench.machine.channel import Channel
 from tests.bench.machine.qmp import Monitor
 from tests.bench.machine.ram import MIB, Ram
@@ -38,14 +39,15 @@ class Qemu:
     def __init__(self, folder: Path, memory: Path, arguments: Sequence[str], *, machine: str = "") -> None:
         self.folder = folder
         self.ram = Ram(memory, RAM_MIB * MIB)
-        monitor, channel = folder / "qmp", folder / "channel"
-        for path in (monitor, channel):
+        monitor, channel, self._bus = folder / "qmp", folder / "channel", folder / "bus"
+        for path in (monitor, channel, self._bus):
             path.unlink(missing_ok=True)
         shared = f"memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={memory},share=on"
         argv = [
             *(*WITH_US, PROGRAM, "-object", shared, "-M", f"q35,memory-backend=ram{machine}"),
             *("-chardev", f"socket,id=channel,path={channel},server=on,wait=off"),
             *("-qmp", f"unix:{monitor},server=on,wait=off"),
+            *("-qtest", f"unix:{self._bus},server=on,wait=off", "-qtest-log", "none"),
             *BOARD,
             *arguments,
         ]
@@ -65,6 +67,10 @@ class Qemu:
     def qmp(self, command: str, /, **arguments: Any) -> Any:
         """A monitor command; see :class:`tests.bench.machine.qmp.Monitor`."""
         return self.monitor.command(command, **arguments)
+
+    def bus(self) -> Bus:
+        """The guest's PCI bus from outside; one at a time, to be closed."""
+        return Bus(self._bus, self.qmp("query-pci"))
 
     def kill(self) -> None:
         """SIGKILL, which for the guest is a power cut. Also cleans up after one that has ended."""

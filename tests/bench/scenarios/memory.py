@@ -7,6 +7,8 @@ from tests.bench.hardware.part import proven
 from tests.bench.hardware.pcie import DRIVE_IN_GUEST
 from tests.bench.scenario import Check, Expected, scenario
 
+WARM_C = 52.0
+"""A unit at rest has 36 °C, one at work more than 60 °C."""
 MEMTESTER = "memtester 16M 1 2>&1 | tr '\\b' '\\n' | grep -m 5 FAILURE"
 
 
@@ -21,10 +23,27 @@ def _prove_stuck(aio: VirtualAio) -> None:
     symptom="memory-errors",
     expected=[Expected("MEM-3908", "memory-module", "critical")],
 )
-def stuck_memory_bit(aio: VirtualAio, check: Check) -> None:
+def memory_bit_stuck(aio: VirtualAio, check: Check) -> None:
     """Bits of the memory are stuck at 1."""
     with aio.memory.stuck_bit():
         _prove_stuck(aio)
+        check()
+
+
+@scenario(
+    "memory",
+    "heat",
+    customer="It works all morning, and when I really work with it, programs crash.",
+    symptom="memory-errors",
+    expected=[Expected("MEM-3908", "memory-module", "critical")],
+)
+def memory_bit_stuck_when_warm(aio: VirtualAio, check: Check) -> None:
+    """Bits of the memory are stuck at 1 as long as the unit is warm."""
+    with aio.memory.stuck_bit(when=lambda: aio.cooling.temperature > WARM_C):
+        cold = aio.guest.run("/usr/sbin/memtester", "2M", "1")
+        proven(cold.status == 0, f"memtester finds nothing at {aio.cooling.temperature:.0f} °C", cold.out + cold.err)
+        said = aio.guest.shell(f"until {MEMTESTER}; do :; done").out
+        proven("FAILURE" in said, f"memtester finds it at {aio.cooling.temperature:.0f} °C", said)
         check()
 
 

@@ -78,8 +78,13 @@ def test_cards_codecs_and_streams(tmp_path: Path) -> None:
     readings, components, gaps = look(write(tmp_path, files))
     assert gaps == []
     assert values(readings, "") == {"cards": 2}
-    assert values(readings, "card0") == {"card": "HDA Intel PCH", "playback": 2, "capture": 3}
-    assert values(readings, "card1") == {"card": "USB Headset", "playback": 1, "capture": 1}
+    assert values(readings, "card0") == {
+        "card": "HDA Intel PCH",
+        "card.driver": "HDA-Intel",
+        "playback": 2,
+        "capture": 3,
+    }
+    assert values(readings, "card1") == {"card": "USB Headset", "card.driver": "USB-Audio", "playback": 1, "capture": 1}
     assert values(readings, "hwC0D0") == {"codec": "Realtek ALC256", "codec.responds": True}
     assert {(c.kind, c.name, c.description) for c in components} == {
         ("microphone", "hwC0D0/0x12", "Realtek ALC256"),

@@ -188,6 +188,68 @@ def test_power_and_current() -> None:
     assert found.number("board.current", "fam15h_power-virtual-0/curr1") == 1.6
 
 
+ACPI_FAN = {
+    "firmware_node/fan_speed_rpm": "1180\n",
+    "firmware_node/fine_grain_control": "0\n",
+    "firmware_node/state0": "50:not-defined:1200:not-defined:not-defined\n",
+    "firmware_node/state1": "100:0:2400:180:5000\n",
+    "thermal_cooling/cur_state": "1\n",
+}
+"""As Linux 6.1 shows it."""
+
+
+def acpi_fan(**changes: str | None) -> Readings:
+    files = {**ACPI_FAN} | {_FILES[key]: text for key, text in changes.items()}
+    folder = "/sys/bus/platform/drivers/acpi-fan/PNP0C0B:00"
+    tree = Tree({f"{folder}/{name}": text for name, text in files.items() if text is not None})
+    return Readings(
+        s for s in PROBE.interpret([Evidence("tree", "", tree.encode(), "sysfs", TIME)]) if isinstance(s, Reading)
+    )
+
+
+_FILES = {name.rpartition("/")[2]: name for name in ACPI_FAN}
+ACPI_SUBJECT = "acpi_fan-PNP0C0B:00/fan"
+
+
+def test_a_fan_of_the_firmware_has_the_speed_of_its_state_as_target() -> None:
+    found = acpi_fan()
+    assert found.number("board.fan", ACPI_SUBJECT) == 1180
+    assert found.number("board.fan.target", ACPI_SUBJECT) == 2400
+    assert acpi_fan(cur_state="0\n").number("board.fan.target", ACPI_SUBJECT) == 1200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cur_state": "2\n"},
+        {"cur_state": None},
+        {"fine_grain_control": "1\n"},
+        {"fine_grain_control": None},
+        {"state1": "100:0:not-defined:180:5000\n"},
+        {"state1": "100:0:4294967295:180:5000\n"},
+        {"state1": "nonsense"},
+    ],
+)
+def test_a_fan_of_the_firmware_without_a_known_state_has_no_target(changes: dict[str, str | None]) -> None:
+    found = acpi_fan(**changes)
+    assert found.number("board.fan", ACPI_SUBJECT) == 1180
+    assert found.all("board.fan.target") == []
+
+
+@pytest.mark.parametrize("rpm", ["4294967295\n", "-1\n", "fast", "", None])
+def test_a_fan_of_the_firmware_that_tells_no_speed_is_none(rpm: str | None) -> None:
+    assert acpi_fan(fan_speed_rpm=rpm).all("board.fan") == []
+
+
+def test_a_fan_that_newer_kernels_show_as_a_chip_is_read_once() -> None:
+    chip = {"name": "acpi_fan\n", "fan1_input": "1180\n", "fan1_target": "2400\n"}
+    folder = "/sys/bus/platform/drivers/acpi-fan/PNP0C0B:00"
+    tree = Tree({f"{folder}/{name}": text for name, text in ACPI_FAN.items()})
+    pieces = [*evidence([chip]), Evidence("tree", "", tree.encode(), "sysfs", TIME)]
+    fans = [s for s in PROBE.interpret(pieces) if isinstance(s, Reading) and s.name == "board.fan"]
+    assert [f.subject for f in fans] == ["acpi_fan-virtual-0/fan1"]
+
+
 def test_two_inputs_of_one_label_and_two_chips_of_one_name_stay_apart() -> None:
     chip = {"name": "nct6687\n", "temp3_input": "52000", "temp7_input": "-40000"}
     chip |= {"temp3_label": "Thermistor 15\n", "temp7_label": "Thermistor 15\n"}

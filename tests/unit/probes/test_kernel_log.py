@@ -74,6 +74,8 @@ def test_other_programs_in_a_syslog_are_not_the_kernel() -> None:
         ("nvme nvme2: I/O 5 QID 0 timeout, reset controller", "nvme_timeout", "nvme2"),
         ("I/O error, dev nvme0n1, sector 370882864 op", "disk_io", "nvme0"),
         ("ata4: hard resetting link", "ata_link", "ata4"),
+        ("ata1.00: exception Emask 0x0 SAct 0x1000000 SErr 0x0 action 0x6 frozen", "ata_link", "ata1"),
+        ("ata1.00: exception Emask 0x10 SAct 0x7 SErr 0x4010000 action 0xe", "ata_link", "ata1"),
         ("EXT4-fs error (device sda2): ext4_find_entry:1455: reading directory", "file_system", "sda"),
         (
             "EDAC MC0: 1 UE Cannot decode on mc#0csrow#1channel#0 (csrow:1)",
@@ -94,6 +96,8 @@ def test_other_programs_in_a_syslog_are_not_the_kernel() -> None:
         ("usb usb1-port3: over-current condition", "usb_power", "usb1-port3"),
         ("usb 1-3: device descriptor read/64, error -71", "usb_errors", "1-3"),
         ("usb 2-1.4: reset high-speed USB device number 5 using xhci_hcd", "usb_errors", "2-1.4"),
+        ("sd 0:0:0:0: [sdb] Synchronize Cache(10) failed: Result: hostbyte=DID_BAD_TARGET", "disk_io", "sdb"),
+        ("usb 1-3: USB disconnect, device number 7", "usb_disconnect", "1-3"),
         ("Out of memory: Killed process 42 (firefox)", "out_of_memory", ""),
         ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:42]", "lockup", "1"),
         ("rcu: INFO: rcu_preempt self-detected stall on CPU", "lockup", ""),
@@ -113,6 +117,9 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "[Firmware Bug]: TSC ADJUST differs within socket(s)",
         "ACPI BIOS Error (bug): Could not resolve symbol [\\_SB.PCI0], AE_NOT_FOUND",
         "ata3: SATA link down (SStatus 0 SControl 300)",
+        "ata1.00: exception Emask 0x0 SAct 0x40 SErr 0x0 action 0x0",
+        "ata1.00: exception Emask 0x9 SAct 0x40 SErr 0x0 action 0x0",
+        "ata1.00: failed command: READ FPDMA QUEUED",
         "ata1.00: failed to enable AA (error_mask=0x1)",
         "ata1.00: failed to get Identify Device Data, Emask 0x1 err_mask=0x1",
         "tpm tpm0: [Hardware Error]: Adjusting reported durations.",
@@ -122,6 +129,7 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "usb 1-3: new high-speed USB device number 5 using xhci_hcd",
         "pcieport 0000:00:1d.0: AER: enabled with IRQ 122",
         "EDAC MC: Ver: 3.0.0",
+        "sd 6:0:0:0: [sda] Synchronize Cache(10) failed: Result: hostbyte=DID_NO_CONNECT driverbyte=DRIVER_OK",
     ],
 )
 def test_harmless_noise_is_left_alone(line: str) -> None:
@@ -249,3 +257,11 @@ def test_anything_may_be_evidence(evidence: list[Evidence]) -> None:
     for item in items:
         assert type(item).from_json(json.loads(json.dumps(item.to_json()))) == item
     list(messages(Readings(r for r in items if isinstance(r, Reading))))
+
+
+@pytest.mark.parametrize(("transport", "verdict"), [("usb", Verdict.UNKNOWN), ("sata", Verdict.FAIL)])
+def test_a_drive_on_usb_is_no_part_of_the_unit(transport: str, verdict: Verdict) -> None:
+    seen = read(log("[ 1.0] critical medium error, dev sda, sector 8 op 0x0:(READ)\n"))
+    told = Reading("storage.transport", transport, "", ComponentKind.STORAGE_DEVICE, "sda", "sysfs", NOW)
+    (finding,) = messages(Readings([*seen, told]))
+    assert (finding.code, finding.verdict) == ("LOG-8400", verdict)

@@ -31,6 +31,28 @@ def test_a_controller_that_brought_no_card() -> None:
         assert "1" in message(finding, language)
 
 
+PCM = "/proc/asound/pcm"
+WITH_USB = {"/proc/asound/cards": CARD["/proc/asound/cards"] + " 1 [CAM            ]: USB-Audio - HD Camera\n"}
+
+
+@pytest.mark.parametrize(
+    ("cards", "pcm", "codes"),
+    [
+        (CARD, "", ["SND-7600"]),
+        (CARD, "00-00: ALC256 Analog : ALC256 Analog : playback 1\n", []),
+        (CARD, {"error": "EACCES"}, []),
+        (WITH_USB, "01-00: USB Audio : USB Audio : capture 1\n", ["SND-7600"]),
+        (WITH_USB, "00-00: ALC256 Analog : ALC256 Analog : capture 1\n", []),
+    ],
+)
+def test_a_card_without_anything_behind_it(cards: dict[str, object], pcm: object, codes: list[str]) -> None:
+    assert [f.code for f in judged(CONTROLLER, cards, {PCM: pcm})] == codes
+
+
+def test_an_empty_card_on_usb_is_none_of_the_controllers() -> None:
+    assert judged(CONTROLLER, {"/proc/asound/cards": " 1 [MIDI           ]: USB-Audio - MIDI\n"}, {PCM: ""}) == []
+
+
 @pytest.mark.parametrize("files", [(NONE,), (CONTROLLER, CARD), (CONTROLLER,), ()])
 def test_no_controller_or_a_card_or_nothing_known(files: tuple[dict[str, object], ...]) -> None:
     assert judged(*files) == []

@@ -129,6 +129,13 @@ def test_a_named_fan_with_a_target_should_turn() -> None:
     assert verdicts(chips) == [("FAN-2527", "ODD", Verdict.UNKNOWN)]
 
 
+def test_a_fan_that_firmware_speaks_of_should_turn() -> None:
+    chips = {"acpi_fan-isa-0000": {"fan1": {"fan1_input": 0.0, "fan1_target": 1200.0}}}
+    assert verdicts(chips) == [("FAN-2527", "fan1", Verdict.UNKNOWN)]
+    chips["acpi_fan-isa-0000"]["fan1"]["fan1_target"] = 0.0
+    assert verdicts(chips) == []
+
+
 def test_unnamed_inputs_are_not_judged_by_limits_or_targets() -> None:
     limits = {"in0_input": 1.0, "in0_min": 1.1, "in0_max": 1.3, "in0_alarm": 1.0}
     assert verdicts({"x-isa-0000": {"in0": limits, "fan1": {"fan1_input": 0.0, "fan1_target": 900.0}}}) == []

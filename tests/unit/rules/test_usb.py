@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.model import Evidence, Finding, Reading, Readings, Severity, Tree, Verdict
+from agent.model import ComponentKind, Evidence, Finding, Reading, Readings, Severity, Tree, Verdict
 from agent.probes.usb import PROBE
 from agent.rules import apply
 
@@ -86,3 +86,40 @@ def test_devices_below_their_speed(files: dict[str, object], expected: list[str]
     found = judge(files)
     assert [finding.code for finding in found] == expected
     assert all(f.values == {"device": "0781:5581"} and f.severity is Severity.INFO for f in found)
+
+
+def drops(device: str, count: int, first_s: float = 100, last_s: float = 160) -> list[Reading]:
+    values = {"count": count, "first_s": first_s, "last_s": last_s}
+    named = {f"kernel_log.usb_disconnect.{name}": value for name, value in values.items()}
+    return [Reading(name, value, "s", ComponentKind.USB_PORT, device, "dmesg", "") for name, value in named.items()]
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        (drops("1-2", 5), []),
+        (drops("1-2", 6), ["1-2"]),
+        (drops("1-2", 6, 100, 100), ["1-2"]),
+        (drops("1-2", 6, 0, 1501), []),  # a plug that is pulled and put in now and then
+        (drops("1-2", 6, 0, 1500), ["1-2"]),
+        (drops("1-2", 6, 160, 100), []),  # a clock that went back says nothing
+        (drops("1-2", 6)[:1], []),  # a log without times neither
+        (drops("", 6), []),
+        (drops("1-1", 6) + drops("1-1.4", 6) + drops("1-1.4.1", 6), ["1-1"]),
+        (drops("1-1", 1) + drops("1-1.4", 6), ["1-1.4"]),
+        (drops("1-1", 6) + drops("1-10", 7), ["1-1", "1-10"]),
+    ],
+)
+def test_devices_that_keep_dropping_out(readings: list[Reading], expected: list[str]) -> None:
+    assert [(f.code, f.subject) for f in apply(Readings(readings))] == [("USB-7239", device) for device in expected]
+
+
+@pytest.mark.parametrize(("connection", "confidence"), [("hardwired", 0.5), ("hotplug", 0.3), (None, 0.3)])
+def test_what_is_built_in_is_not_pulled_out_by_a_person(connection: str | None, confidence: float) -> None:
+    hangs = [
+        Reading("usb.device.port", "usb1-port2", "", ComponentKind.USB_PORT, "1-2", "sysfs", ""),
+        Reading("usb.port.connection", connection or "unknown", "", ComponentKind.USB_PORT, "usb1-port2", "sysfs", ""),
+    ]
+    [finding] = apply(Readings(drops("1-2", 8, 10, 160) + (hangs if connection else [])))
+    assert (finding.confidence, finding.verdict) == (confidence, Verdict.UNKNOWN)
+    assert finding.values == {"count": 8, "minutes": 3}

@@ -1,0 +1,90 @@
+"""A SATA drive, and what can become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.hardware.medium import Medium
+from tests.bench.hardware.sata_smart import PASSED_TESTS, Attribute, AttributeTable, DriveState, SelfTest
+from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.innards import Innards
+
+CONTROLLER = "00:1f.2"
+"""The AHCI controller of the q35 board."""
+PATIENCE_S = 5
+
+
+class SataDrive:
+    """``sda`` and so on in the guest. ``table`` has ``serial``, and ``model``, ``ver`` (firmware) and
+    ``rotation_rate`` (rpm; 1 for a solid-state drive) where they are not QEMU's own.
+    """
+
+    def __init__(self, number: int, table: dict[str, Any], folder: Path) -> None:
+        self.number = number
+        self.serial = str(table["serial"])
+        self.model = str(table.get("model", "QEMU HARDDISK"))
+        self.handle = f"sd{'abcdef'[number]}"
+        self.medium = Medium(f"sata{number}", folder)
+        self._table = table
+
+    def arguments(self) -> list[str]:
+        """Medium and drive, on a port of its own."""
+        known = ("model", "serial", "ver", "rotation_rate")
+        words = "".join(f",{key}={self._table[key]}" for key in known if key in self._table)
+        drive = f"ide-hd,bus=ide.{self.number},id=sd{self.number},drive={self.medium.name}{words}"
+        return [*self.medium.arguments(), "-device", drive]
+
+    def attach(self, qemu: Qemu, guest: Channel) -> None:
+        """The machine runs."""
+        self._qemu, self._guest = qemu, guest
+        self.medium.attach(qemu)
+
+    @contextmanager
+    def attribute(self, attribute: Attribute) -> Iterator[None]:
+        """A SMART attribute is as given (in every SATA drive of the machine)."""
+        with AttributeTable(self._innards()).changed(attribute):
+            yield
+
+    @contextmanager
+    def verdict_failed(self) -> Iterator[None]:
+        """The drive's own overall verdict is FAILED."""
+        state = self._state()
+        state.count_errors(1)
+        try:
+            yield
+        finally:
+            state.count_errors(0)
+
+    @contextmanager
+    def self_tests(self, *tests: SelfTest) -> Iterator[None]:
+        """The drive's self-test log holds these, the newest last."""
+        state = self._state()
+        state.keep(tests)
+        try:
+            yield
+        finally:
+            state.keep([])
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """The drives' controller hears of no command, and no reset of the link helps until this ends. The guest resets
+        the link after :data:`PATIENCE_S` instead of 30 s.
+        """
+        self._guest.write(f"/sys/block/{self.handle}/device/timeout", str(PATIENCE_S))
+        with self._qemu.bus() as bus:
+            bus.let_reach_memory(CONTROLLER, False)
+            try:
+                yield
+            finally:
+                bus.let_reach_memory(CONTROLLER, True)
+
+    def _innards(self) -> Innards:
+        return Innards(self._qemu.process.pid)
+
+    def _state(self) -> DriveState:
+        kinds = " ".join({1: "short", 2: "long"}[test.kind] for test in PASSED_TESTS)
+        self._guest.shell(f"for kind in {kinds}; do smartctl -t $kind /dev/{self.handle}; done").check()
+        return DriveState(self._innards())

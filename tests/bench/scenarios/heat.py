@@ -1,0 +1,104 @@
+"""Heat that does not get away, sensors that lie about it, and a screen without light."""
+
+from __future__ import annotations
+
+from tests.bench.aio import VirtualAio
+from tests.bench.hardware.backlight import SYSFS
+from tests.bench.hardware.cooling import FAN, ZONE
+from tests.bench.hardware.part import proven
+from tests.bench.scenario import Check, Expected, scenario
+
+HOTTEST_CLEAN_C = 75
+"""No load brings the healthy machine there: its fan is driven up at 65 °C."""
+UNDER_LOAD = f"""
+stress-ng --quiet --cpu 2 --timeout 60 &
+for i in $(seq 120); do
+    celsius=$(($(cat {ZONE}/temp) / 1000)); test $celsius -gt {HOTTEST_CLEAN_C} && break; sleep 0.5
+done
+kill $!; wait; echo $celsius
+"""
+
+
+def proven_by_load(aio: VirtualAio) -> None:
+    """Load brings the zone to where that of a clean machine never comes."""
+    said = aio.guest.shell(UNDER_LOAD, timeout_s=90).check().out
+    proven(int(said) > HOTTEST_CLEAN_C, f"the zone passes {HOTTEST_CLEAN_C} °C under load", said)
+
+
+@scenario(
+    "heat",
+    customer="It gets very hot at the back, and then it is slow.",
+    symptom="overheats",
+    expected=[Expected("HEAT-2035", "fan", "critical", "thermal_zone0")],
+    # It may also be seen while it is still warm from the load before.
+    tolerated=["HEAT-2019"],
+)
+def heatsink_blocked(aio: VirtualAio, check: Check) -> None:
+    """Dust in the heat sink: heat gets away 2.6 times harder than from a clean one."""
+    with aio.cooling.heatsink_blocked(2.6):
+        proven_by_load(aio)
+        check()
+
+
+@scenario(
+    "heat",
+    customer="The fan makes no noise any more, and the computer is hot.",
+    symptom="overheats",
+    expected=[
+        Expected("FAN-2527", "fan", "warning", "acpi_fan-PNP0C0B:00/fan"),
+        Expected("HEAT-2035", "fan", "critical", "thermal_zone0"),
+    ],
+    tolerated=["HEAT-2019"],
+)
+def fan_stopped(aio: VirtualAio, check: Check) -> None:
+    """The fan stands still, and does not turn when it is told to."""
+    with aio.cooling.fan_stopped(), aio.board_sensors.fan(0):
+        speed = aio.guest.read(f"{FAN}/fan_speed_rpm")
+        proven(int(speed) == 0, "the kernel's fan driver sees no turns", speed)
+        said = aio.guest.out("/usr/bin/sensors", "dme1737-i2c-1-2e")
+        proven("fan1:           0 RPM" in said, "sensors sees no turns", said)
+        proven_by_load(aio)
+        check()
+
+
+@scenario(
+    "heat",
+    customer="The fan never gets faster, whatever I do.",
+    symptom="overheats",
+    expected=[Expected("HEAT-2215", "motherboard", "info", "thermal_zone0")],
+)
+def sensor_stuck(aio: VirtualAio, check: Check) -> None:
+    """The temperature sensor that drives the fan shows 41 °C and nothing else."""
+    with aio.cooling.sensor_shows(41.0):
+        under_load = "stress-ng --quiet --cpu 2 --timeout 4 & for i in $(seq 16); do cat $0/temp; sleep 0.2; done; wait"
+        said = aio.guest.run("/bin/sh", "-c", under_load, ZONE).check().out
+        proven(len(set(said.split())) == 1, "the zone does not move under load", said)
+        check()
+
+
+@scenario(
+    "heat",
+    customer="The fan roars from the moment I switch it on.",
+    symptom="overheats",
+    expected=[Expected("HEAT-2202", "motherboard", "warning", "thermal_zone0")],
+)
+def sensor_absurd(aio: VirtualAio, check: Check) -> None:
+    """The temperature sensor's wire is broken: it shows -60 °C."""
+    with aio.cooling.sensor_shows(-60.0):
+        said = aio.guest.out("/usr/bin/sensors", "acpitz-acpi-0")
+        proven("-60.0" in said, "sensors shows what cannot be", said)
+        check()
+
+
+@scenario(
+    "panel",
+    customer="The screen is black, but with a torch I can see the desktop.",
+    symptom="no-picture",
+    expected=[Expected("LCD-4208", "backlight", "warning", "acpi_video0")],
+)
+def backlight_dark(aio: VirtualAio, check: Check) -> None:
+    """The backlight gives no light, though it is set to 80 %."""
+    with aio.backlight.dark():
+        levels = [aio.guest.read(f"{SYSFS}/{name}").strip() for name in ("brightness", "actual_brightness")]
+        proven(levels == ["8", "0"], "the kernel sees what is set and what there is", " ".join(levels))
+        check()
