@@ -34,7 +34,7 @@ BOOT_STATUS = "/sys/class/watchdog/watchdog*/bootstatus"
 
 PANIC = "Kernel panic - not syncing"
 _MACHINE_CHECK = re.compile(r"(?i:fatal (?:local )?machine check|machine check from unknown source)")
-"""In a panic's line: the processor reported a hardware error that cannot be survived (arch/x86/kernel/cpu/mce/core.c)."""
+"""In a panic's line: a hardware error after which the processor cannot go on (arch/x86/kernel/cpu/mce/core.c)."""
 CARD_RESET, OVERHEAT = 0x0020, 0x0001
 """WDIOF_CARDRESET (the watchdog reset the unit) and WDIOF_OVERHEAT (include/uapi/linux/watchdog.h)."""
 

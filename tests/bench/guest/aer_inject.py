@@ -1,5 +1,5 @@
-"""``aer_inject.py DEVICE KIND COUNT``: so many correctable errors of a PCIe device, one after the other, by the kernel's
-own injector (module aer_inject; drivers/pci/pcie/aer_inject.c), each counted before the next one comes.
+"""``aer_inject.py DEVICE KIND COUNT``: so many correctable errors of a PCIe device, one after the other, by the
+kernel's own injector (module aer_inject; drivers/pci/pcie/aer_inject.c), each counted before the next one comes.
 """
 
 import struct
