@@ -1,13 +1,13 @@
-"""How the session before this one ended: in order, by a panic, a watchdog, heat, or without a word.
+"""How the session before this one ended: in order, by a panic, a machine check, a watchdog, heat, or without a word.
 
 Sources, the surest first: ``bootstatus`` of the watchdog (Documentation/watchdog/watchdog-api.rst), the last lines of
 the last boot in a persistent journal, panic records in ``/sys/fs/pstore`` and where systemd-pstore keeps them
 (Documentation/ABI/testing/pstore, systemd-pstore(8)), the starts and shutdowns in wtmp (``last -x``, which an ordinary
 user may read).
 
-Readings: ``last_shutdown.kind`` (``orderly``, ``panic``, ``watchdog``, ``thermal``, ``power-loss-or-reset``) and
-``last_shutdown.clean`` (yes/no), both absent where no source says; ``last_shutdown.crash_line`` (text);
-``last_shutdown.uptime_s`` (s since this start).
+Readings: ``last_shutdown.kind`` (``orderly``, ``panic``, ``machine-check``, ``watchdog``, ``thermal``,
+``power-loss-or-reset``) and ``last_shutdown.clean`` (yes/no), both absent where no source says;
+``last_shutdown.crash_line`` (text); ``last_shutdown.uptime_s`` (s since this start).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ KEPT_RECORDS = "/var/lib/systemd/pstore/*/dmesg-*"
 BOOT_STATUS = "/sys/class/watchdog/watchdog*/bootstatus"
 
 PANIC = "Kernel panic - not syncing"
+_MACHINE_CHECK = re.compile(r"(?i:fatal (?:local )?machine check|machine check from unknown source)")
+"""In a panic's line: a hardware error after which the processor cannot go on (arch/x86/kernel/cpu/mce/core.c)."""
 CARD_RESET, OVERHEAT = 0x0020, 0x0001
 """WDIOF_CARDRESET (the watchdog reset the unit) and WDIOF_OVERHEAT (include/uapi/linux/watchdog.h)."""
 
@@ -99,7 +101,7 @@ def _end(evidence: Sequence[Evidence]) -> _End | None:
     journals = [end for e in evidence if e.kind == "journal-last-boot" for end in [_by_journal(e)]]
     candidates = [
         *(end for e in trees for end in _by_watchdog(e)),
-        *(end for end in journals if end.kind in ("thermal", "panic", "orderly")),
+        *(end for end in journals if end.kind in ("thermal", "panic", "machine-check", "orderly")),
         *(end for e in trees for end in _by_records(e)),
         *journals,
         *(end for e in evidence if e.kind == "last" for end in _by_wtmp(e)),
@@ -133,7 +135,7 @@ def _by_journal(evidence: Evidence) -> _End:
     for kind, words in (("thermal", "critical temperature reached"), ("panic", PANIC)):
         said = _first_with(words, kernel)
         if said:
-            return _End(kind, evidence.source, evidence.time, said)
+            return _End(_crash(kind, said), evidence.source, evidence.time, said)
     orderly = any(_ORDERLY.search(line[:TEXT_CAP]) for line in lines[-100:])
     return _End("orderly" if orderly else "power-loss-or-reset", evidence.source, evidence.time)
 
@@ -145,7 +147,13 @@ def _by_records(evidence: Evidence) -> Iterator[_End]:
         if text is None or not text.startswith("Panic#"):
             continue  # an oops that the kernel survived, or a compressed record
         if path.startswith("/sys/") or _is_recent(path, tree, evidence.time):
-            yield _End("panic", path, evidence.time, _first_with(PANIC, text))
+            said = _first_with(PANIC, text)
+            yield _End(_crash("panic", said), path, evidence.time, said)
+
+
+def _crash(kind: str, line: str) -> str:
+    """A panic is the hardware's where it says so; else it may be the software's."""
+    return "machine-check" if kind == "panic" and _MACHINE_CHECK.search(line) else kind
 
 
 def _is_recent(path: str, tree: Tree, now: str) -> bool:

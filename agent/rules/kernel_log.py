@@ -43,6 +43,7 @@ _MEANINGS = {
     "LOG-8603": _Meaning("ethernet_timeout", Verdict.UNKNOWN, 0.3),
     "LOG-8616": _Meaning("out_of_memory", Verdict.UNKNOWN, 0.05),
     "LOG-8627": _Meaning("previous_session", Verdict.UNKNOWN, 0.4),
+    "LOG-8634": _Meaning("machine_check_logged", Verdict.UNKNOWN, 0.1),
 }
 
 

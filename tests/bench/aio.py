@@ -20,18 +20,26 @@ from tests.bench.hardware.camera import Camera
 from tests.bench.hardware.clock import Clock
 from tests.bench.hardware.cooling import Cooling
 from tests.bench.hardware.identity import Identity
+from tests.bench.hardware.memory import Memory
 from tests.bench.hardware.network import Network
 from tests.bench.hardware.panel import Panel
 from tests.bench.hardware.part import Part
+from tests.bench.hardware.pcie import Pcie
+from tests.bench.hardware.power import Power
+from tests.bench.hardware.processor import Processor
 from tests.bench.hardware.storage import Storage
 from tests.bench.hardware.tpm import Tpm
 from tests.bench.hardware.usb import Usb
 from tests.bench.image import Image
 from tests.bench.machine import Channel, Qemu
+from tests.bench.machine.channel import Silent
 from tests.bench.machine.qemu import PROGRAM
 from tests.bench.personality import Personality
 
 BOOTED_WITHIN_S = 120.0
+RESTARTED_WITHIN_S = 150.0
+"""A crash, a watchdog's patience, and a start."""
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 SHM = Path("/dev/shm")
 
 KERNEL = (
@@ -59,9 +67,13 @@ class VirtualAio:
         self.board_sensors = BoardSensors(tables.get("board_sensors", {}), folder)
         self.clock = Clock(tables.get("clock", {}), folder)
         self.cooling = Cooling(tables.get("cooling", {}), folder)
+        self.memory = Memory(tables.get("memory", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)
         self.audio = Audio(tables.get("audio", {}), folder)
+        self.pcie = Pcie(tables.get("pcie", {}), folder)
+        self.power = Power(tables.get("power", {}), folder)
+        self.processor = Processor(tables.get("processor", {}), folder)
         # Before the drives: the guest takes its time to find what is plugged in here, and goes on meanwhile.
         self.usb = Usb(tables.get("usb", {}), folder)
         self.camera = Camera(tables.get("camera", {}), folder, self.usb)
@@ -88,8 +100,27 @@ class VirtualAio:
         assert self.qemu is not None
         self.qemu.kill()
         self.qemu = None
+        (self.folder / "ram").unlink()  # memory forgets
         for part in self.parts:
             part.disconnect()
+
+    @contextmanager
+    def restarting(self) -> Iterator[None]:
+        """The machine restarts by itself after this block, as it does after a crash; ends when it is up again."""
+        before = self.guest.read(BOOT_ID)
+        yield
+        deadline = time.monotonic() + RESTARTED_WITHIN_S
+        while not self._has_another_boot_id(before):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no restart within {RESTARTED_WITHIN_S:.0f} s")
+        self._await_guest()
+        for part in self.parts:
+            part.settle()
+
+    def _has_another_boot_id(self, before: str) -> bool:
+        with contextlib.suppress(Silent):
+            return self.guest.ping(2.0) and self.guest.run("/bin/cat", BOOT_ID, timeout_s=5.0).out != before
+        return False
 
     def abort(self) -> None:
         """End QEMU from another thread; whoever works with the machine then finds it gone."""
@@ -131,8 +162,10 @@ class VirtualAio:
                 raise TimeoutError(
                     f"no answer {BOOTED_WITHIN_S:.0f} s after power-on; see {self.folder / 'console.log'}"
                 )
-        # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here.
-        self.guest.run("/usr/bin/systemctl", "is-system-running", "--wait", timeout_s=BOOTED_WITHIN_S)
+        # "degraded" is an answer too: a unit of the guest that failed is none of the bench's business here. Asked very
+        # early, systemctl cannot reach systemd yet and says so at once.
+        until_up = "until systemctl is-system-running --wait | grep -Eqx 'running|degraded'; do sleep 0.1; done"
+        self.guest.shell(until_up, timeout_s=BOOTED_WITHIN_S)
 
     def _save(self, snapshot: Path) -> None:
         """Freeze the running machine into a folder: its devices' state, its memory, its disk."""

@@ -70,6 +70,11 @@ class Cooling(Part):
             self._thread.join()
 
     @property
+    def temperature(self) -> float:
+        """The temperature in °C that the sensor shows, without a question to the guest."""
+        return self.qemu.ram.read_u32(_TEMPERATURE) / 10 - 273.15
+
+    @property
     def seen(self) -> float:
         """The temperature in °C that the guest's kernel sees."""
         return int(self.guest.read(f"{ZONE}/temp")) / 1000

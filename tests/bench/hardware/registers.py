@@ -15,3 +15,7 @@ COOLING = BASE
 """Dwords: temperature (0.1 K), duty of the fan (%), its speed (rpm)."""
 BACKLIGHT = BASE + 0x1000
 """A dword: the level (%)."""
+
+CRASH_RECORDS = BASE + 0x80000
+"""Of pstore (ramoops), over a restart."""
+CRASH_RECORDS_SIZE = 0x40000

@@ -20,7 +20,8 @@ ORDERLY = """[ 8000.100000] pc systemd[1]: Stopping session-1.scope - Session 1 
 CUT_OFF = """[ 8000.100000] pc kernel: usb 1-3: new high-speed USB device number 5 using xhci_hcd
 [ 8010.100000] pc CRON[900]: pam_unix(cron:session): session closed for user root
 """
-PANIC = "[ 8000.1] pc kernel: Kernel panic - not syncing: Fatal machine check\n"
+PANIC = "[ 8000.1] pc kernel: Kernel panic - not syncing: VFS: Unable to mount root fs\n"
+MACHINE_CHECK = "[ 8000.1] pc kernel: Kernel panic - not syncing: Fatal local machine check\n"
 HOT = "[ 8000.1] pc kernel: thermal thermal_zone0: acpitz: critical temperature reached, shutting down\n"
 RECORD = "Panic#1 Part1\n<0>[ 8000.1] Kernel panic - not syncing: Attempted to kill init!\n"
 LAST = """reboot   system boot  6.1.0-13-amd64   Fri Jan  2 02:54:05 2026   still running
@@ -57,6 +58,8 @@ def kind(*evidence: Evidence) -> object:
         ([journal(ORDERLY)], "orderly"),
         ([journal(CUT_OFF)], "power-loss-or-reset"),
         ([journal(CUT_OFF + PANIC)], "panic"),
+        ([journal(CUT_OFF + MACHINE_CHECK)], "machine-check"),
+        ([tree({"/sys/fs/pstore/dmesg-erst-1": "Panic#1 Part1\n" + MACHINE_CHECK})], "machine-check"),
         ([journal(HOT + ORDERLY)], "thermal"),
         ([last("shutdown system down ")], "orderly"),
         ([last("reboot   system boot ")], "power-loss-or-reset"),
@@ -90,7 +93,7 @@ def test_a_panic_gives_its_line_and_a_finding() -> None:
 
 @pytest.mark.parametrize(
     ("text", "codes"),
-    [(ORDERLY, []), (CUT_OFF, ["DOWN-8715"]), (HOT, ["DOWN-8731"])],
+    [(ORDERLY, []), (CUT_OFF, ["DOWN-8715"]), (HOT, ["DOWN-8731"]), (MACHINE_CHECK, ["DOWN-8744"])],
 )
 def test_findings(text: str, codes: list[str]) -> None:
     assert [f.code for f in not_in_order(read(journal(text)))] == codes

@@ -1,0 +1,57 @@
+"""The PCI Express link of the first NVMe drive: errors that its port reports, and lanes that it has lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.bench.hardware.part import Part
+from tests.bench.machine.innards import Innards
+
+PORT = "rp0"
+PORT_IN_GUEST = "0000:00:10.0"
+DRIVE_IN_GUEST = "0000:01:00.0"
+"""The port of :mod:`tests.bench.hardware.storage`, and what is behind it."""
+
+SURPRISE_DOWN = "SDN"
+COMPLETION_TIMEOUT = "COMP_TIME"
+"""A fatal error and one that is not, by QEMU's names (hw/pci/pcie_aer.c)."""
+
+HEADER_BYTES = 64
+EXPRESS_CAPABILITY = 0x80
+"""Where QEMU's NVMe controller has it (hw/nvme/ctrl.c)."""
+LINK_CAPABILITIES = EXPRESS_CAPABILITY + 0x0C
+WIDTH_SHIFT, WIDTH_MASK = 4, 0x3F0
+"""Maximum link width (PCIe Base Specification 5.0, 7.5.3.6)."""
+
+
+class Pcie(Part):
+    """Errors are messages of Advanced Error Reporting: they happen and are over."""
+
+    name = "pcie"
+
+    def uncorrected(self, error: str) -> None:
+        """The port reports that something was lost on the link."""
+        said = self.qemu.monitor.human(f"pcie_aer_inject_error {PORT} {error}")
+        if not said.startswith("OK"):
+            raise RuntimeError(said)
+
+    def corrected(self, count: int, kind: str = "RxErr") -> None:
+        """The port reports errors after which data was sent again. From inside: QEMU keeps corrected ones to itself."""
+        self.guest.run("/sbin/modprobe", "aer_inject").check()
+        self.guest.run("/usr/bin/python3", "-IS", "/opt/bench/aer_inject.py", PORT_IN_GUEST, kind, str(count)).check()
+
+    @contextmanager
+    def lanes_lost(self, possible: int = 4) -> Iterator[None]:
+        """The drive could use ``possible`` lanes, as the port can, but runs on one."""
+        config = f"/sys/bus/pci/devices/{DRIVE_IN_GUEST}/config"
+        header = bytes.fromhex(self.guest.out("/usr/bin/od", "-An", "-v", "-tx1", "-N", str(HEADER_BYTES), config))
+        innards = Innards(self.qemu.process.pid)
+        address = innards.the_only(header) + LINK_CAPABILITIES
+        before = innards.read(address, 4)
+        link = int.from_bytes(before, "little") & ~WIDTH_MASK | possible << WIDTH_SHIFT
+        innards.write(address, link.to_bytes(4, "little"))
+        try:
+            yield
+        finally:
+            innards.write(address, before)
