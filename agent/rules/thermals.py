@@ -111,8 +111,9 @@ def stands_still(readings: Readings) -> Iterable[Finding]:
     for spread in readings.all("thermals_watch.spread"):
         subject = spread.subject
         kind, made_up = (readings.get(f"thermals.{name}", subject) for name in ("type", "placeholder"))
-        samples = readings.number("thermals_watch.samples", subject) or 0
-        if spread.value != 0 or samples < limits.limit("samples") or kind is None or made_up is not None:
+        looks, seconds = (readings.number(f"thermals_watch.{name}", subject) or 0 for name in ("samples", "seconds"))
+        watched = looks >= limits.limit("samples") and seconds >= limits.limit("seconds")
+        if spread.value != 0 or not watched or kind is None or made_up is not None:
             continue
         if kind.value == FIRMWARE_ZONE:
             peak = readings.number("thermals_watch.peak", subject) or 0.0

@@ -88,7 +88,13 @@ def reading(name: str, value: bool | float | str, unit: str = "°C") -> Reading:
 
 
 def judged(
-    *, headroom: float = 40.0, spread: float = 9.0, samples: int = 20, kind: str = "acpitz", made_up: bool = False
+    *,
+    headroom: float = 40.0,
+    spread: float = 9.0,
+    samples: int = 20,
+    seconds: float = 5.0,
+    kind: str = "acpitz",
+    made_up: bool = False,
 ) -> list[Finding]:
     readings = [
         reading("thermals.type", kind, ""),
@@ -96,6 +102,7 @@ def judged(
         reading("thermals_watch.headroom", headroom),
         reading("thermals_watch.spread", spread),
         reading("thermals_watch.samples", samples, "count"),
+        reading("thermals_watch.seconds", seconds, "s"),
         *([reading("thermals.placeholder", True, "")] if made_up else []),
     ]
     return list(apply(Readings(readings)))
@@ -117,7 +124,13 @@ def test_a_zone_that_does_not_move_is_a_note() -> None:
     assert (found.code, found.verdict) == ("HEAT-2215", Verdict.UNKNOWN)
 
 
+def test_a_slow_machine_under_load_takes_fewer_looks_in_the_same_time() -> None:
+    (found,) = judged(spread=0.0, samples=9)
+    assert found.code == "HEAT-2215"
+
+
 def test_one_that_was_hardly_looked_at_or_is_made_up_anyway_is_not() -> None:
     assert judged(spread=0.0, samples=5) == []
+    assert judged(spread=0.0, samples=9, seconds=2.3) == []
     assert judged(spread=0.0, made_up=True) == []
     assert judged(spread=0.0, kind="x86_pkg_temp") == []
