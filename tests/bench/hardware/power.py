@@ -22,7 +22,7 @@ class Power(Part):
 
     def arguments(self) -> list[str]:
         """The watchdog."""
-        return ["-device", "i6300esb,id=watchdog,addr=6", "-action", "watchdog=reset"]
+        return ["-device", "i6300esb,id=watchdog,addr=7", "-action", "watchdog=reset"]
 
     def kernel(self) -> list[str]:
         """The chipset's own watchdog, which tells nobody that it has bitten, is left out."""
