@@ -19,6 +19,8 @@ HUB_PORT, CAMERA_PORT, TOUCH_PORT, SOCKET = 1, 2, 3, 4
 HUB, IN_SOCKET, FAST_IN_SOCKET = "1-1", "1-4", "2-4"
 """Devices as the guest calls them; one for USB 3 hangs on the second root hub."""
 DEVICES = "/sys/bus/usb/devices"
+FOUND_OR_GONE_S = 90.0
+"""Seconds until a device is found or has gone: one that hangs is reset a last time first, on a machine that is busy."""
 STICK = "/dev/sda"
 STICK_MIB = 16
 PORTS = Path(__file__).with_name("usb_ports.asl")
@@ -152,4 +154,4 @@ class Usb(Part):
         """Wait until the guest has a device (``1-2``) with its interfaces, or has it no more."""
         test = f"test -e {DEVICES}/{device}:1.0"
         wait = f"until {test}; do sleep 0.02; done" if there else f"while {test}; do sleep 0.02; done"
-        self.guest.shell(f"{wait}; udevadm settle", timeout_s=30).check()
+        self.guest.shell(f"{wait}; udevadm settle", timeout_s=FOUND_OR_GONE_S).check()

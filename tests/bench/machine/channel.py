@@ -40,7 +40,11 @@ class Channel:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
         self._numbers = itertools.count()
         self._answers: dict[int, dict[str, Any]] = {}
         self._heard = threading.Condition()

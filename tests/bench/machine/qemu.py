@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from qemu.qmp.protocol import ConnectError
 
 from tests.bench.machine.bus import Bus
 from tests.bench.machine.channel import Channel
 from tests.bench.machine.qmp import Monitor
 from tests.bench.machine.ram import MIB, Ram
+
+T = TypeVar("T")
 
 PROGRAM = "/usr/bin/qemu-system-x86_64"
 RAM_MIB = 1024
@@ -56,10 +60,8 @@ class Qemu:
             null = subprocess.DEVNULL
             self.process = subprocess.Popen(argv, stdin=null, stdout=log, stderr=log)
         try:
-            self._await(channel)
-            self._await(monitor)
-            self.monitor = Monitor(monitor)
-            self.channel = Channel(channel)
+            self.monitor = self._reach(lambda: Monitor(monitor))
+            self.channel = self._reach(lambda: Channel(channel))
         except BaseException:
             self.kill()
             raise
@@ -81,11 +83,15 @@ class Qemu:
                 getattr(self, part).close()
         self.ram.close()
 
-    def _await(self, socket: Path) -> None:
+    def _reach(self, connect: Callable[[], T]) -> T:
+        """Connect to one of QEMU's sockets, which is there a moment before it listens."""
         deadline = time.monotonic() + STARTED_WITHIN_S
-        while not socket.exists():
-            if self.process.poll() is not None:
-                raise QemuDied(self.log.read_text(errors="replace")[-1000:].strip())
-            if time.monotonic() > deadline:
-                raise QemuDied(f"no socket after {STARTED_WITHIN_S:.0f} s")
-            time.sleep(0.005)
+        while True:
+            try:
+                return connect()
+            except (ConnectError, ConnectionRefusedError, FileNotFoundError):
+                if self.process.poll() is not None:
+                    raise QemuDied(self.log.read_text(errors="replace")[-1000:].strip()) from None
+                if time.monotonic() > deadline:
+                    raise QemuDied(f"no answer after {STARTED_WITHIN_S:.0f} s") from None
+                time.sleep(0.01)
