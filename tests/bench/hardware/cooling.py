@@ -17,6 +17,8 @@ ZONE = "/sys/class/thermal/thermal_zone0"
 FAN = "/sys/bus/acpi/devices/PNP0C0B:00"
 STEP_S = 0.05
 """Seconds between two steps of the model, a small part of its fastest time constant (0.9 s)."""
+COOLED_WITHIN_S = 60.0
+"""Many times what an idle guest takes."""
 IDLE_C, IDLE_DUTY = 36.0, 50
 
 _TEMPERATURE, _DUTY, _RPM = (registers.COOLING + offset for offset in (0, 4, 8))
@@ -73,6 +75,14 @@ class Cooling(Part):
     def temperature(self) -> float:
         """The temperature in °C that the sensor shows, without a question to the guest."""
         return self.qemu.ram.read_u32(_TEMPERATURE) / 10 - 273.15
+
+    def await_below(self, celsius: float) -> None:
+        """Wait until it has cooled down so far, without keeping the guest at work by asking it."""
+        deadline = time.monotonic() + COOLED_WITHIN_S
+        while self.temperature >= celsius:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still {self.temperature:.0f} °C after {COOLED_WITHIN_S:.0f} s")
+            time.sleep(STEP_S)
 
     @property
     def seen(self) -> float:
