@@ -84,11 +84,6 @@ class Cooling(Part):
                 raise TimeoutError(f"still {self.temperature:.0f} °C after {COOLED_WITHIN_S:.0f} s")
             time.sleep(STEP_S)
 
-    @property
-    def seen(self) -> float:
-        """The temperature in °C that the guest's kernel sees."""
-        return int(self.guest.read(f"{ZONE}/temp")) / 1000
-
     @contextmanager
     def heatsink_blocked(self, factor: float) -> Iterator[None]:
         """Dust, or dry paste: the heat finds its way out so many times harder."""
