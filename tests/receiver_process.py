@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,13 @@ class Case:
 
 
 class ReceiverProcess:
-    """``aiodiag-server serve`` on this machine, with everything that it keeps below ``data``."""
+    """``aiodiag-server serve`` on this machine, with everything that it keeps below ``data``. ``through`` is a command
+    that starts it.
+    """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, through: Sequence[str] = ()) -> None:
         self.data = data
+        self._through = through
         self.port = 0
         self.start()
 
@@ -47,7 +50,7 @@ class ReceiverProcess:
     def start(self) -> None:
         """Listen; a second time on the same port as the first."""
         self._process = subprocess.Popen(
-            [*_SERVER, "serve", "--port", str(self.port), "--data", str(self.data)],
+            [*self._through, *_SERVER, "serve", "--port", str(self.port), "--data", str(self.data)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -126,5 +129,4 @@ def serving(data: Path) -> Iterator[ReceiverProcess]:
         receiver.stop()
 
 
-# With its starter killed, nobody would end it.
-_SERVER = ["/usr/bin/setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "server_stub.cli"]
+_SERVER = [sys.executable, "-m", "server_stub.cli"]

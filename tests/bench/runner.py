@@ -18,6 +18,7 @@ from tests.bench.aio import SHM, VirtualAio, restored, started
 from tests.bench.checked import Checked, check
 from tests.bench.image import Image
 from tests.bench.judgement import Judgement, Result, judge
+from tests.bench.machine.qemu import WITH_US
 from tests.bench.personality import load
 from tests.bench.scenario import Check, Scenario
 from tests.receiver_process import ReceiverProcess
@@ -152,7 +153,7 @@ def _why(error: Exception) -> str:
 def receiver() -> Iterator[ReceiverProcess]:
     """A receiver on this machine's loopback, forgotten at the end."""
     with tempfile.TemporaryDirectory(prefix=f"aio-{os.getpid()}-receiver-", dir=SHM) as folder:
-        running = ReceiverProcess(Path(folder) / "data")
+        running = ReceiverProcess(Path(folder) / "data", through=WITH_US)
         try:
             yield running
         finally:
