@@ -17,8 +17,6 @@ ZONE = "/sys/class/thermal/thermal_zone0"
 FAN = "/sys/bus/acpi/devices/PNP0C0B:00"
 STEP_S = 0.05
 """Seconds between two steps of the model, a small part of its fastest time constant (0.9 s)."""
-COOLED_WITHIN_S = 60.0
-"""Many times what an idle guest takes."""
 IDLE_C, IDLE_DUTY = 36.0, 50
 
 _TEMPERATURE, _DUTY, _RPM = (registers.COOLING + offset for offset in (0, 4, 8))
@@ -34,6 +32,7 @@ class Cooling(Part):
 
     def prepare(self) -> None:
         """A clean heat sink and a fan that turns."""
+        self._room_c = float(self.table.get("ambient", 25.0))
         self._blocked = 1.0
         self._fan_works = True
         self._shown: float | None = None
@@ -76,13 +75,14 @@ class Cooling(Part):
         """The temperature in °C that the sensor shows, without a question to the guest."""
         return self.qemu.ram.read_u32(_TEMPERATURE) / 10 - 273.15
 
-    def await_below(self, celsius: float) -> None:
-        """Wait until it has cooled down so far, without keeping the guest at work by asking it."""
-        deadline = time.monotonic() + COOLED_WITHIN_S
-        while self.temperature >= celsius:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"still {self.temperature:.0f} °C after {COOLED_WITHIN_S:.0f} s")
-            time.sleep(STEP_S)
+    @contextmanager
+    def room(self, celsius: float) -> Iterator[None]:
+        """The unit stands in a warmer or colder room for a while."""
+        usual, self._room_c = self._room_c, celsius
+        try:
+            yield
+        finally:
+            self._room_c = usual
 
     @contextmanager
     def heatsink_blocked(self, factor: float) -> Iterator[None]:
@@ -116,7 +116,7 @@ class Cooling(Part):
         """A processor is busy while its thread runs or waits to run: so the load does not depend on what else this
         machine has to do. Ends with the machine, whose thread files and memory are gone then.
         """
-        model = HeatModel(float(self.table["ambient"]), IDLE_C)
+        model = HeatModel(self._room_c, IDLE_C)
         try:
             before, then = _busy_s(busy), time.monotonic()
             while not self._over.wait(STEP_S):
@@ -124,6 +124,7 @@ class Cooling(Part):
                 load = (used - before) / (now - then) / len(busy)
                 rpm = FULL_RPM * self.qemu.ram.read_u32(_DUTY) / 100 if self._fan_works else 0.0
                 self.qemu.ram.write_u32(_RPM, round(rpm))
+                model.ambient = self._room_c
                 # One long step would overshoot, after this machine had no time for us.
                 for _ in range(steps := max(1, round((now - then) / STEP_S))):
                     model.step((now - then) / steps, load, rpm, self._blocked)
