@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench.hardware import acpi
 from tests.bench.hardware.medium import Medium
 from tests.bench.hardware.part import Part
 from tests.bench.hardware.usb_devices import HangingStick, Hub, Mute
@@ -23,7 +22,6 @@ FOUND_OR_GONE_S = 90.0
 """Seconds until a device is found or has gone: one that hangs is reset a last time first, on a machine that is busy."""
 STICK = "/dev/sda"
 STICK_MIB = 16
-PORTS = Path(__file__).with_name("usb_ports.asl")
 
 
 class Usb(Part):
@@ -42,11 +40,8 @@ class Usb(Part):
         """The controller with what can be in a snapshot, and what firmware says of its ports."""
         if not self.there:
             return []
-        compiled = self.folder / "usb_ports"
-        iasl = shutil.which("iasl") or "/usr/bin/iasl"
-        subprocess.run([iasl, "-p", str(compiled), str(PORTS)], check=True, capture_output=True)
         return [
-            *("-acpitable", f"file={compiled}.aml", "-device", "qemu-xhci,id=xhci,addr=5"),
+            *(*acpi.table("usb_ports", self.folder), "-device", "qemu-xhci,id=xhci,addr=5"),
             *("-device", f"usb-tablet,id=touch,bus=xhci.0,port={TOUCH_PORT},serial=TS2602"),
         ]
 

@@ -15,6 +15,16 @@ def _only(code: str) -> list[str]:
     return [other for other in OTHER_ENDS if other != code]
 
 
+def _starts_and_shutdowns(aio: VirtualAio) -> str:
+    """The last two of them, the newest first."""
+    return aio.guest.out("/usr/bin/last", "-x", "-F", "-n", "2", "reboot", "shutdown")
+
+
+def _prove_no_shutdown(aio: VirtualAio) -> None:
+    said = _starts_and_shutdowns(aio)
+    proven(said.startswith("reboot") and "shutdown" not in said, "it came up again without a shutdown", said)
+
+
 @scenario(
     "last-session",
     customer="The screen went full of text, then it started anew.",
@@ -60,8 +70,7 @@ def watchdog_in_last_session(aio: VirtualAio, check: Check) -> None:
     with aio.restarting():
         aio.power.hang()
         proven(not aio.guest.ping(3.0), "the machine hangs")
-    said = aio.guest.out("/usr/bin/last", "-x", "-F", "-n", "2", "reboot", "shutdown")
-    proven(said.startswith("reboot") and "shutdown" not in said, "it came up again without a shutdown", said)
+    _prove_no_shutdown(aio)
     check()
 
 
@@ -76,8 +85,7 @@ def power_cut_in_last_session(aio: VirtualAio, check: Check) -> None:
     """The power went away in the middle of the last session."""
     aio.power_cut()
     aio.power_on()
-    said = aio.guest.out("/usr/bin/last", "-x", "-F", "-n", "2", "reboot", "shutdown")
-    proven(said.startswith("reboot") and "shutdown" not in said, "it came up again without a shutdown", said)
+    _prove_no_shutdown(aio)
     check()
 
 
@@ -94,8 +102,7 @@ def freeze_in_last_session(aio: VirtualAio, check: Check) -> None:
     proven(not aio.guest.ping(3.0), "the machine is frozen")
     aio.power_cut()
     aio.power_on()
-    said = aio.guest.out("/usr/bin/last", "-x", "-F", "-n", "2", "reboot", "shutdown")
-    proven(said.startswith("reboot") and "shutdown" not in said, "it came up again without a shutdown", said)
+    _prove_no_shutdown(aio)
     check()
 
 
@@ -104,6 +111,6 @@ def restart_in_order(aio: VirtualAio, check: Check) -> None:
     """None: a person restarted the machine, and nothing may be said of the last session."""
     with aio.restarting():
         aio.power.restart()
-    said = aio.guest.out("/usr/bin/last", "-x", "-F", "-n", "2", "reboot", "shutdown")
+    said = _starts_and_shutdowns(aio)
     proven("shutdown" in said, "it was shut down in order", said)
     check()
