@@ -13,7 +13,7 @@ from tests.receiver_process import ReceiverProcess
 from uploader.bundle.verify import open_bundle
 
 COMMAND = "/usr/local/bin/aiodiag"
-SELFCHECK_LIMIT_S = 150.0
+SELFCHECK_LIMIT_S = 300.0
 
 
 class Checked(NamedTuple):

@@ -72,13 +72,17 @@ def _project_files() -> list[Path]:
 def _base(tree: Path, recipe: dict[str, Any], key: str) -> None:
     if (tree / STAMP).exists() and (tree / STAMP).read_text() == key:
         return
-    shutil.rmtree(tree, ignore_errors=True)
+    if tree.exists():
+        shutil.rmtree(tree)
     _tell("installing Debian's packages")
     options = [f"--dpkgopt=path-exclude={path}" for path in recipe["path_exclude"]]
     sources = _sources(recipe["suite"])
     packages = ",".join(recipe["packages"])
+    # In a mount namespace of its own: what it mounts and cannot unmount (somebody looks through /proc) ends with it.
     _run(
         [
+            "unshare",
+            "--mount",
             "mmdebstrap",
             "--variant=minbase",
             f"--include={packages}",

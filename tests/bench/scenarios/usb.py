@@ -97,7 +97,6 @@ def usb_device_mute(aio: VirtualAio, check: Check) -> None:
     expected=[Expected("LOG-8565", "usb-port", "warning", IN_SOCKET)],
     tolerated=["LOG-8413", "DISK-1055"],  # what was read of the stick failed, and the agent's own question to it
     never=["DISK-1007"],  # it is not built in
-    limit_s=300,  # the agent waits for it too
 )
 def usb_stick_hangs(aio: VirtualAio, check: Check) -> None:
     """A USB stick does not answer in time, and is reset over and over."""
