@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.diagnose.inputs import read
-from agent.diagnose.judge import judged
+from agent.diagnose.judge import Running, judged
 from agent.model.run_view import RunView
+from agent.runner.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,12 @@ class Diagnosis:
     duration_s: float
 
 
-def diagnose(file: str, kind: str | None = None) -> Diagnosis:
+def diagnose(file: str, kind: str | None = None, running: Running = Engine) -> Diagnosis:
     """Interpret and judge what is in a file, of a kind of :func:`agent.diagnose.inputs.kinds` or, with ``None``, of the
-    kind that its content tells. Raises :class:`agent.diagnose.files.InputRefused` for a file that cannot be judged.
+    kind that its content tells, with each step in a process of its own or as ``running`` says. Raises
+    :class:`agent.diagnose.files.InputRefused` for a file that cannot be judged.
     """
     began = time.monotonic()
     kind, capture = read(Path(file), kind)
-    view = judged(capture)
+    view = judged(capture, running)
     return Diagnosis(file, kind, capture.run_id, capture.description, view, time.monotonic() - began)

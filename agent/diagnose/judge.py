@@ -1,13 +1,10 @@
-"""Interprets and judges captured evidence, each step in a process of its own: what strangers gathered can break or hold
-up that step, and no more.
-"""
+"""Interprets and judges captured evidence. What strangers gathered can break or hold up its own step, and no more."""
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from agent import probes, tests_hw, watch
 from agent.diagnose.capture import Capture, CapturedStep
@@ -16,17 +13,15 @@ from agent.model import Component, Evidence, Gap, Outcome, Reading, Text, ocp
 from agent.model.run_view import RunView
 from agent.model.utc import utc_text
 from agent.model.verdict import judge
-from agent.runner.engine import Engine
+from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
 from agent.runner.steps import rules_step
 from agent.runner.worker import Send
 
-INTERPRET_S = 30.0
+INTERPRET_S = 4.0
 """Seconds for making sense of the evidence of one step; it takes milliseconds, so this only ends one that hangs; ours.
 """
-MEMORY_CAP = 2 << 30
-"""Bytes of address space for one step; ours, ten times what the largest captures take."""
 RECORDS_MOST = 200_000
 """Records that one input may lead to; ours, a hundred times what a whole unit gives."""
 
@@ -36,8 +31,28 @@ AT_ONCE = 32
 """Processes at the same time; ours."""
 
 
-def judged(capture: Capture) -> RunView:
-    """The run as it is seen today. Raises :class:`InputRefused` for evidence that says more than a unit can."""
+class Runs(Protocol):
+    """Runs steps: :class:`agent.runner.engine.Engine` or :class:`agent.diagnose.in_place.InPlace`."""
+
+    @property
+    def results(self) -> Mapping[str, StepResult]:
+        """Those of all steps that were run, by step."""
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        """Run ``steps`` and return their results in the same order."""
+
+
+class Running(Protocol):
+    """Makes a :class:`Runs` with observers."""
+
+    def __call__(self, observers: Iterable[Observer], /) -> Runs:
+        """What runs steps and tells ``observers``."""
+
+
+def judged(capture: Capture, running: Running = Engine) -> RunView:
+    """The run as it is seen today, its steps run by what ``running`` makes. Raises :class:`InputRefused` for evidence
+    that says more than a unit can.
+    """
     records = _Records()
     records.append(
         ocp.run_start(
@@ -54,7 +69,7 @@ def judged(capture: Capture) -> RunView:
             metadata={},
         )
     )
-    engine = Engine([Recorder(records)])
+    engine = running([Recorder(records)])
     if len(capture.steps) > STEPS_MOST:
         raise InputRefused(Text("the evidence is larger than allowed"))
     steps = [_step(step) for step in capture.steps]
@@ -70,7 +85,6 @@ def judged(capture: Capture) -> RunView:
 
 def _step(captured: CapturedStep) -> Step:
     def work(send: Send) -> None:
-        _bound_memory()
         for gap in captured.gaps:
             send(gap)
         for item in _interpreted(captured):
@@ -79,12 +93,6 @@ def _step(captured: CapturedStep) -> Step:
 
     settled = (captured.outcome, captured.reason) if captured.outcome else None
     return Step(captured.id, work, INTERPRET_S, settled=settled)
-
-
-def _bound_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    cap = MEMORY_CAP if hard == resource.RLIM_INFINITY else min(MEMORY_CAP, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (cap, hard))
 
 
 def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:

@@ -15,6 +15,7 @@ from agent.texts import render
 
 if TYPE_CHECKING:
     from agent.diagnose.diagnosis import Diagnosis
+    from agent.diagnose.pool import Refused
 
 
 def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -30,40 +31,30 @@ def run(args: argparse.Namespace) -> int:
     """Diagnose every file, whatever the others are. Exit status 2 when a file is no input (as with grep, whatever else
     was found), else 1 when a fault was found, else 3 when something could not be judged, else 0.
     """
-    from agent.diagnose.files import InputRefused
     from agent.diagnose.inputs import kinds
+    from agent.diagnose.pool import Refused, diagnoses
+
+    if not args.json:
+        from agent.cli.tables import print_diagnosis
 
     if args.kind is not None and args.kind not in kinds():
         values = {"kind": args.kind, "known": ", ".join(kinds())}
         raise Problem(Text("unknown kind {kind}; there are: {known}", values))
     documents: list[dict[str, Any]] = []
     statuses: set[int] = set()
-    for file in args.files:
-        try:
-            statuses.add(_one(file, args, documents))
-        except InputRefused as e:
-            statuses.add(_refused(file, e.reason, USAGE, args, documents))
-        except (KeyboardInterrupt, BrokenPipeError):
-            raise
-        except Exception as e:  # a file that breaks us must not keep the others from being diagnosed
-            reason = Text("the check itself broke: {error}", {"error": f"{type(e).__name__}: {e}"})
-            statuses.add(_refused(file, reason, INCOMPLETE, args, documents))
+    for file, answer in diagnoses(args.files, args.kind):
+        if isinstance(answer, Refused):
+            statuses.add(INCOMPLETE if answer.broke else USAGE)
+            documents.append(_refused(file, answer, args))
+        else:
+            statuses.add(exit_status(answer.view.verdict))
+            if args.json:
+                documents.append(_document(answer, args.lang))
+            else:
+                print_diagnosis(answer, args.lang)
     if args.json:
         print_json(documents)
     return next((status for status in (USAGE, 1, INCOMPLETE) if status in statuses), 0)
-
-
-def _one(file: str, args: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
-    from agent.diagnose.diagnosis import diagnose
-
-    diagnosis = diagnose(file, args.kind)
-    if args.json:
-        documents.append(_document(diagnosis, args.lang))
-    else:
-        from agent.cli.tables import print_diagnosis
-
-        print_diagnosis(diagnosis, args.lang)
-    return exit_status(diagnosis.view.verdict)
 
 
 def _document(diagnosis: Diagnosis, language: str) -> dict[str, Any]:
@@ -79,7 +70,6 @@ def _document(diagnosis: Diagnosis, language: str) -> dict[str, Any]:
     return {**document, "input": diagnosis.input, "kind": diagnosis.kind, "refused": None}
 
 
-def _refused(file: str, reason: Text, status: int, args: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
-    documents.append({"schema": 1, "input": file, "kind": args.kind, "refused": reason.to_json()})
-    tell(Text("{file}: {reason}", {"file": file, "reason": render(reason, args.lang)}), args.lang)
-    return status
+def _refused(file: str, refused: Refused, args: argparse.Namespace) -> dict[str, Any]:
+    tell(Text("{file}: {reason}", {"file": file, "reason": render(refused.reason, args.lang)}), args.lang)
+    return {"schema": 1, "input": file, "kind": args.kind, "refused": refused.reason.to_json()}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import time
-from collections.abc import Iterator, Sequence
 
 import pytest
 
-from agent import probes
 from agent.diagnose import judge
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
-from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, RunVerdict, Text, Tree
-from agent.probes._probe import Probe, Seen
+from agent.diagnose.in_place import InPlace
+from agent.model import Evidence, Gap, Outcome, RunVerdict, Text, Tree
+from agent.runner.engine import Engine
+from tests.unit.diagnose.hostile import put_in
 
 TIME = "2026-11-23T14:22:33.123Z"
 ZONE = "/sys/class/thermal/thermal_zone0/"
@@ -74,38 +74,19 @@ def test_what_the_evidence_does_not_tell_stays(outcome: Outcome) -> None:
     assert view.verdict is RunVerdict.INCOMPLETE
 
 
-class Hostile(Probe):
-    """A probe that the evidence got the better of."""
-
-    area, timeout_s = "cpu", 10.0
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-
-    def gather(self, host: object) -> Iterator[Evidence | Gap]:
-        raise NotImplementedError
-
-    def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
-        yield Reading("cpu.test", 1, "1", ComponentKind.CPU, "", "test", TIME)
-        if self.how == "hangs":
-            time.sleep(60)
-        elif self.how == "spins":
-            while True:
-                pass
-        elif self.how == "eats memory":
-            b"x" * (judge.MEMORY_CAP + 1)
-        elif self.how == "dies":
-            os._exit(9)
-        raise ZeroDivisionError
+HOSTILE = ["raises", "hangs", "spins", "passes over everything", "eats memory"]
 
 
-@pytest.mark.parametrize("how", ["raises", "hangs", "spins", "eats memory", "dies"])
-def test_one_step_keeps_no_other_from_being_judged(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = probes.load
-    monkeypatch.setattr(probes, "load", lambda area: Hostile(how) if area == "cpu" else real(area))
+@pytest.mark.parametrize(
+    ("how", "running"), [*itertools.product(HOSTILE, [Engine, InPlace]), ("dies", Engine)], ids=str
+)
+def test_one_step_keeps_no_other_from_being_judged(
+    how: str, running: judge.Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in(monkeypatch, how)
     monkeypatch.setattr(judge, "INTERPRET_S", 1.0)
     began = time.monotonic()
-    view = judge.judged(capture(CapturedStep("probe.cpu", (WARM,)), THERMALS))
+    view = judge.judged(capture(CapturedStep("probe.cpu", (WARM,)), THERMALS), running)
     assert time.monotonic() - began < 10
     assert view.outcomes == {"probe.cpu": Outcome.ERROR, "probe.thermals": Outcome.PASS, "rules": Outcome.PASS}
     assert view.verdict is RunVerdict.INCOMPLETE

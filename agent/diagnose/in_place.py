@@ -1,0 +1,83 @@
+"""Runs steps one after the other in this very process, each within its time: the engine without the cost of a process
+for each. For evidence that was gathered before, in a process that can be lost (:mod:`agent.diagnose.pool`).
+"""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from agent.model import Text
+from agent.runner.engine import Observer
+from agent.runner.step import Step, StepResult, Trouble
+from agent.runner.worker import Item, TimeLimit
+
+AGAIN_S = 0.2
+"""Seconds after which a step that went over its time is told again, for code that passes over every exception; ours."""
+
+
+class Overdue(BaseException):
+    """A step's time is over. No ``Exception``: what the interpreters pass over is what they do not understand."""
+
+
+class InPlace:
+    """Stands in for :class:`agent.runner.engine.Engine`. Only in the main thread of a process, whose alarm it takes."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = list(observers)
+        self.results: dict[str, StepResult] = {}
+
+    def run(self, steps: Sequence[Step]) -> list[StepResult]:
+        """Run ``steps`` and return their results in the same order. Guards and salvage are for live steps; none here
+        has one.
+        """
+        for observer in self._observers:
+            observer.started(steps)
+        for step in steps:
+            self._one(step)
+        return [self.results[step.id] for step in steps]
+
+    def _one(self, step: Step) -> None:
+        self.results[step.id] = result = StepResult(step.id, step.silence)
+        if step.settled:
+            result.outcome, result.reason = step.settled
+        items: list[Item] = []
+
+        def send(item: Item | TimeLimit) -> None:
+            if not isinstance(item, TimeLimit):
+                items.append(item)
+
+        try:
+            with _within(step.timeout_s):
+                step.work(send)
+        except Overdue:
+            seconds = round(step.timeout_s, 1)
+            result.trouble.append(Trouble("step-timed-out", Text("no answer within {seconds} s", {"seconds": seconds})))
+        except Exception:
+            details = traceback.format_exc(limit=20)
+            result.trouble.append(Trouble("step-failed", Text("the check itself broke"), details))
+        # Outside of its time: what went over it must not leave half an item behind.
+        for item in items:
+            result.take(item)
+            for observer in self._observers:
+                observer.received(step, item)
+        result.conclude()
+        for observer in self._observers:
+            observer.ended(step, result)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    def over(_signal: int, _frame: Any) -> None:
+        raise Overdue
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

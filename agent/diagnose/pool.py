@@ -1,0 +1,104 @@
+"""Diagnoses many files side by side on all cores. One that hangs, eats memory or kills its process costs no other one
+its answer.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.diagnose.diagnosis import Diagnosis, diagnose
+from agent.diagnose.files import InputRefused
+from agent.diagnose.in_place import InPlace
+from agent.diagnose.judge import Running
+from agent.model import Text
+from agent.runner.engine import Engine
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+MEMORY_CAP = 2 << 30
+"""Bytes of address space of one process; ours, ten times what the largest captures take."""
+AT_ONCE_S = 10.0
+"""Seconds for a file with all its steps in one process; ours. A step that hangs is ended long before."""
+ISOLATED_S = 60.0
+"""Seconds for a file that needed a process for each step; ours."""
+TASKS_MOST = 2000
+"""Files after which a process is replaced by a new one, so that what a library loses does not add up; ours."""
+AHEAD = 64
+"""Files per core that wait for their turn; ours. More would only keep their answers in memory."""
+
+
+class Refused(NamedTuple):
+    """A file without a diagnosis. ``broke`` says that the diagnosis itself broke, whatever was tried; otherwise the
+    file is no input.
+    """
+
+    reason: Text
+    broke: bool = False
+
+
+Answer = Diagnosis | Refused
+
+
+def diagnoses(files: Sequence[str], kind: str | None = None) -> Iterator[tuple[str, Answer]]:
+    """Diagnose every file, as :func:`agent.diagnose.diagnosis.diagnose`, and give each with what became of it, in their
+    order. Left early, it ends its processes.
+    """
+    from pebble import ProcessPool
+
+    cores = max(1, len(os.sched_getaffinity(0)))
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPool(min(cores, len(files)), TASKS_MOST, _bound_memory, context=context)
+    waiting: deque[tuple[str, Future[Answer]]] = deque()
+    try:
+        for file in files:
+            waiting.append((file, pool.schedule(_in_place, (file, kind), timeout=AT_ONCE_S)))
+            if len(waiting) >= AHEAD * cores:
+                yield _answer(pool, kind, *waiting.popleft())
+        while waiting:
+            yield _answer(pool, kind, *waiting.popleft())
+        pool.close()
+    except BaseException:
+        pool.stop()
+        raise
+    finally:
+        pool.join()
+
+
+def _answer(pool: ProcessPool, kind: str | None, file: str, first: Future[Answer]) -> tuple[str, Answer]:
+    try:
+        return file, first.result()
+    except Exception:  # its process died or was ended: once more, with a process for each step
+        again = pool.schedule(_isolated, (file, kind), timeout=ISOLATED_S)
+    try:
+        return file, again.result()
+    except Exception as e:
+        error = f"{type(e).__name__}: {e}"
+        return file, Refused(Text("the check itself broke: {error}", {"error": error}), broke=True)
+
+
+def _bound_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    cap = MEMORY_CAP if hard == resource.RLIM_INFINITY else min(MEMORY_CAP, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (cap, hard))
+
+
+def _in_place(file: str, kind: str | None) -> Answer:
+    return _told(file, kind, InPlace)
+
+
+def _isolated(file: str, kind: str | None) -> Answer:
+    return _told(file, kind, Engine)
+
+
+def _told(file: str, kind: str | None, running: Running) -> Answer:
+    try:
+        return diagnose(file, kind, running)
+    except InputRefused as e:
+        return Refused(e.reason)

@@ -1,0 +1,61 @@
+"""The agent is as right about real captures as ``docs/accuracy.md`` says, and as its goals ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.corpus import report
+from tests.corpus.diagnosed import diagnosed
+from tests.corpus.evaluation import Document, Kind, Marked, Result, all_kinds, explained, marked, share
+from tests.corpus.index import Row, rows
+
+WRONG = (Result.MISSED, Result.FALSE_ALARM)
+
+
+@pytest.fixture(scope="module")
+def captures(shared: Path) -> list[Row]:
+    return rows(shared)
+
+
+@pytest.fixture(scope="module")
+def documents(captures: list[Row]) -> Mapping[str, Document]:
+    return diagnosed([row.file for row in captures])
+
+
+@pytest.fixture(scope="module")
+def marks(captures: list[Row], documents: Mapping[str, Document]) -> dict[str, list[Marked]]:
+    return {kind.name: marked(kind, captures, documents) for kind in all_kinds()}
+
+
+@pytest.mark.parametrize("kind", all_kinds(), ids=lambda kind: kind.name)
+def test_it_reaches_its_goal(kind: Kind, marks: dict[str, list[Marked]]) -> None:
+    wrong = "\n".join(f"{m.row.path}: {m.mark}" for m in marks[kind.name] if m.mark.result in WRONG)
+    assert marks[kind.name]
+    detected = share(marks[kind.name], Result.DETECTED, Result.MISSED)
+    assert detected is None or detected >= kind.goal.detected, wrong
+    alarms = share(marks[kind.name], Result.FALSE_ALARM, Result.CLEAR)
+    assert alarms is None or alarms <= kind.goal.false_alarms, wrong
+
+
+def test_every_miss_and_false_alarm_is_explained_and_nothing_else(marks: dict[str, list[Marked]]) -> None:
+    wrong = {m.row.path for of_kind in marks.values() for m in of_kind if m.mark.result in WRONG}
+    assert wrong == set(explained())
+
+
+def test_nothing_breaks(documents: Mapping[str, Document]) -> None:
+    assert not [path for path, document in documents.items() if _broke(document)]
+
+
+def test_the_page_says_what_was_measured(marks: dict[str, list[Marked]]) -> None:
+    assert report.on_page() == report.region(marks, all_kinds()), "./dev accuracy writes it"
+
+
+def _broke(document: Document) -> bool:
+    """Whether the agent itself broke: a step ended in an error that no gap accounts for, or the file did."""
+    if document["refused"]:
+        return "broke" in document["refused"]["text"]
+    unreadable = {gap["step"] for gap in document["not_seen"] if gap["outcome"] == "error" and gap["essential"]}
+    return bool({step for step, outcome in document["outcomes"].items() if outcome == "error"} - unreadable)
