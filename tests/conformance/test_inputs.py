@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,26 @@ def capture(folder: Path) -> bytes:
     return encode(Capture({}, (), ()))
 
 
-SAMPLES: dict[str, Callable[[Path], bytes]] = {"bundle": bundle, "capture": capture}
+def smartctl_text(folder: Path) -> bytes:
+    return (
+        b"smartctl 7.3 2022-02-28 r5338 [x86_64-linux-6.1.0] (local build)\n\n"
+        b"=== START OF INFORMATION SECTION ===\nDevice Model:     ST1000LM035-1RK172\n\n"
+        b"=== START OF READ SMART DATA SECTION ===\n"
+        b"SMART overall-health self-assessment test result: PASSED\n"
+    )
+
+
+def smartctl_json(folder: Path) -> bytes:
+    head = {"json_format_version": [1, 0], "smartctl": {"version": [7, 3], "exit_status": 0}}
+    return json.dumps(head | {"device": {"name": "/dev/sda"}, "smart_status": {"passed": True}}).encode()
+
+
+SAMPLES: dict[str, Callable[[Path], bytes]] = {
+    "bundle": bundle,
+    "capture": capture,
+    "smartctl-json": smartctl_json,
+    "smartctl-text": smartctl_text,
+}
 """A good one of each kind; a new kind brings one."""
 
 

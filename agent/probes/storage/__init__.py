@@ -2,11 +2,12 @@
 
 Gathered: one ``tree`` of sysfs (``_drives.PATTERNS``) and, side by side, one run of smartctl per drive
 (``smartctl-json``: JSON with the text lines inside; ``smartctl-no-answer`` where it did not come back in time).
-``smartctl-text`` is understood as well: plain ``smartctl -a`` or ``-x`` output from another machine.
+``smartctl-text`` is understood as well: plain smartctl output from another machine.
 
-smartctl's text is read by pySMART (``_smart_text``), its JSON by ``_smart_json``; both give ``DriveFacts``. Where both
+Such a report is turned into the document that smartctl's JSON would have been (``_report``), so that one reader
+(``_smart_json``) gives both their meaning. The text lines inside JSON are read by pySMART (``_smart_text``). Where both
 know a fact the JSON wins: it is typed, while pySMART cuts a serial number at its first blank, a model at its second
-colon, and takes whatever number comes first in a raw value.
+colon, and takes whatever number comes first in a raw value. JSON that was cut off counts as far as it goes, with a gap.
 
 Readings; subject is the block device (``sda``) or the NVMe controller (``nvme0``); absent where unknown:
 
@@ -20,16 +21,19 @@ Readings; subject is the block device (``sda``) or the NVMe controller (``nvme0`
 ``storage.smart.available``, ``.passed``               the drive's own verdict
 ``storage.smart.exit_status``                   count  smartctl's exit status, a bit field (smartctl(8))
 ``storage.temperature``                         °C     now; ``.limit`` recommended by the maker; ``.lifetime_max``
+``storage.temperature.over_limit``              count  times above the limit (SCT); ``.over_limit_time``: s
 ``storage.power_on_time``                       h
 ``storage.power_cycles``                        count
-``storage.percentage_used``                     %      of the rated endurance, 0..255 (NVMe; ATA device statistics)
+``storage.percentage_used``                     %      of the rated endurance, 0..255 (NVMe; SCSI; ATA statistics or
+                                                       the drive's life attribute)
 ``storage.ata.<id>.name``                              by smartctl's drive database
 ``storage.ata.<id>.raw``                        count  decoded: see ``_facts.decoded_raw``
 ``storage.ata.<id>.value``, worst, threshold    1      normalised, 0..255, higher is better
 ``storage.ata.<id>.failing``, ``.prefailure``          only at its limit: ``now`` or ``past``; predicts failure
-``storage.ata.error_log.count``                 count  errors ever; of those kept ``.media`` (UNC), ``.interface``
+``storage.ata.error_log.count``                 count  errors ever; of those kept ``.media``, ``.interface``
 ``storage.ata.error_log.media.last``            h      power-on time of the last kept error of the medium
-``storage.ata.statistics.reported_uncorrectable`` count since the drive was made
+``storage.ata.statistics.reported_uncorrectable`` count since the drive was made; also ``.interface_crc``
+``storage.ata.pending_defects``                 count  kept in the log of sectors that cannot be read
 ``storage.ata.phy.crc``, ``.resets``            count  SATA link, since the drive's power-on
 ``storage.selftest.count``                      count  kept in the log
 ``storage.selftest.last.passed``, ``.time``     h      the newest that came to an end
@@ -38,8 +42,10 @@ Readings; subject is the block device (``sda``) or the NVMe controller (``nvme0`
 ``storage.nvme.critical_warning``               count  bit field (NVM Express Base Specification 2.0, 5.16.1.3)
 ``storage.nvme.available_spare``                %      and ``.available_spare_threshold``
 ``storage.nvme.media_errors``                   count  also ``.error_log_entries``, ``.unsafe_shutdowns``
+``storage.nvme.error_log.media``                count  kept entries that tell of the medium
 ``storage.nvme.warning_temp_time``              s      above the warning limit; also ``.critical_temp_time``
-``storage.scsi.grown_defects``, uncorrected     count
+``storage.scsi.grown_defects``, uncorrected     count  also ``.pending_defects``
+``storage.scsi.sense``                                 what it reports of its state, ``asc/ascq`` in hexadecimal
 =============================================== ====== =================================================================
 """
 
@@ -137,17 +143,19 @@ def _not_asked(drive: Drive, reason: Text, remedy: str) -> Gap:
 
 
 def _asked(name: str, drive: Drive | None, answer: Evidence | None, trees: Sequence[Evidence]) -> Asked:
-    facts = DriveFacts()
+    facts, whole = DriveFacts(), True
     if answer is not None and answer.kind == "smartctl-json":
+        from agent.probes.storage import _cut_json
         from agent.probes.storage._smart_json import json_facts, output_lines
         from agent.probes.storage._smart_text import text_facts
 
-        document = answer.json()
+        document, whole = _cut_json.loads(answer.data)
         facts = text_facts(output_lines(document)).overlaid(json_facts(document))
     elif answer is not None and answer.kind == "smartctl-text":
-        from agent.probes.storage._smart_text import text_facts
+        from agent.probes.storage._report import document_of
+        from agent.probes.storage._smart_json import json_facts
 
-        facts = text_facts(answer.text().splitlines())
+        facts = json_facts(document_of(answer.text().splitlines()))
     read = answer or trees[0]
     return Asked(
         name=name,
@@ -155,6 +163,7 @@ def _asked(name: str, drive: Drive | None, answer: Evidence | None, trees: Seque
         facts=facts,
         evidence=answer,
         answered=answer is None or answer.kind != _NO_ANSWER,
+        whole=whole,
         source=read.source if answer else "sysfs",
         time=read.time,
     )

@@ -22,7 +22,7 @@ _NOT_ALLOWED = re.compile(r"Permission denied|Operation not permitted")
 
 class Asked(NamedTuple):
     """What came of asking one drive: what the kernel shows of it, what it told of itself, and the evidence of that.
-    ``answered`` is false when it was asked and did not answer in time.
+    ``answered`` is false when it was asked and did not answer in time, ``whole`` when its answer was cut off.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     facts: DriveFacts
     evidence: Evidence | None
     answered: bool
+    whole: bool
     source: str
     time: str
 
@@ -132,7 +133,8 @@ def _gap(asked: Asked) -> Gap | None:
         reason = asked.evidence.problem if asked.evidence and asked.evidence.problem else None
         return Gap(asked.name, Outcome.ERROR, reason or Text("the drive does not answer"), asked.internal)
     if asked.facts.has_health:
-        return None
+        cut = Text("the drive's answer was cut off: only a part of it was read")
+        return None if asked.whole else Gap(asked.name, Outcome.ERROR, cut, asked.internal)
     if asked.drive is not None and not asked.drive.smart:
         return Gap(asked.name, Outcome.UNSUPPORTED, Text("the drive reports no health data"), asked.drive.internal)
     evidence = asked.evidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.probes.storage._facts import Attribute, DriveFacts, boolean, celsius, decoded_raw, seconds, whole, words
@@ -16,15 +16,18 @@ def json_facts(document: Any) -> DriveFacts:
     """
     if not isinstance(document, dict):
         return DriveFacts()
-    rotation = whole(document.get("rotation_rate"), 0, 100_000)
     nvme = _at(document, "nvme_smart_health_information_log")
+    protocol = words(_at(document, "device", "protocol"))
+    # an NVMe drive states no rotation: it has none
+    rotation = whole(document.get("rotation_rate"), 0, 100_000) if protocol != "NVMe" else 0
+    attributes = _attributes(document)
     return DriveFacts(
         model=words(document.get("model_name")) or words(document.get("scsi_model_name")),
         family=words(document.get("model_family")),
         serial=words(document.get("serial_number")),
         firmware=words(document.get("firmware_version")) or words(document.get("scsi_revision")),
-        protocol=words(_at(document, "device", "protocol")),
-        attributes=_attributes(document),
+        protocol=protocol,
+        attributes=attributes,
         messages=tuple(words(_at(m, "string")) for m in _items(_at(document, "smartctl", "messages"))[:20]),
         size=whole(_at(document, "user_capacity", "bytes"), 1) or whole(document.get("nvme_total_capacity"), 1),
         rotational=None if rotation is None else rotation > 0,
@@ -36,9 +39,11 @@ def json_facts(document: Any) -> DriveFacts:
         temperature_limit=_temperature_limit(document),
         temperature_max=celsius(_at(document, "ata_sct_status", "temperature", "lifetime_max"))
         or celsius(_at(document, "temperature", "lifetime_max")),
+        temperature_over=whole(_at(document, "ata_sct_status", "temperature", "over_limit_count"), 0, 0xFFFF),
+        temperature_over_s=seconds(_statistic(document, 5, 0x50)),
         power_on_hours=whole(_at(document, "power_on_time", "hours")),
         power_cycles=whole(document.get("power_cycle_count")),
-        percentage_used=_percentage_used(document),
+        percentage_used=_percentage_used(document, attributes, rotation),
         critical_warning=whole(_at(nvme, "critical_warning"), 0, 255),
         available_spare=whole(_at(nvme, "available_spare"), 0, 255),
         available_spare_threshold=whole(_at(nvme, "available_spare_threshold"), 0, 255),
@@ -47,11 +52,16 @@ def json_facts(document: Any) -> DriveFacts:
         unsafe_shutdowns=whole(_at(nvme, "unsafe_shutdowns")),
         warning_temp_s=seconds(_at(nvme, "warning_temp_time")),
         critical_temp_s=seconds(_at(nvme, "critical_comp_time")),
+        nvme_error_media=_nvme_error_media(document),
         reported_uncorrectable=_statistic(document, 4, 8),
+        interface_crc=_statistic(document, 6, 0x18),
+        pending_defects=whole(_at(document, "ata_pending_defects_log", "count")),
         phy_crc=_phy(document, 1, 11),
         phy_resets=_phy(document, 10),
         grown_defects=whole(document.get("scsi_grown_defect_list")),
         scsi_uncorrected=_scsi_uncorrected(document),
+        scsi_pending=whole(_at(document, "scsi_pending_defects", "count")),
+        scsi_sense=_scsi_sense(document),
         **_error_log(document),
         **_self_tests(document),
     )
@@ -83,9 +93,10 @@ def _attributes(document: dict[str, Any]) -> dict[int, Attribute]:
 
 
 def _error_log(document: dict[str, Any]) -> dict[str, Any]:
-    """The ATA error log: how many errors ever, and of those kept how many are of the medium (UNC: uncorrectable data)
-    and of the interface (ICRC). Others are mostly commands that the drive does not know, and no fault.
-    Source: ATA8-ACS (error register, bits 6 and 7); smartctl decodes them into ``error_description``.
+    """The ATA error log: how many errors ever, and of those kept how many are of the medium (UNC: uncorrectable data;
+    AMNF: the sector's own mark was not found) and of the interface (ICRC). Others are mostly commands that the drive
+    does not know, and no fault.
+    Source: ATA8-ACS (error register, bits 6 and 7), ATA-3 (bit 0); smartctl decodes them into ``error_description``.
     """
     logs = _at(document, "ata_smart_error_log")
     log = _at(logs, "extended") or _at(logs, "summary")
@@ -93,7 +104,7 @@ def _error_log(document: dict[str, Any]) -> dict[str, Any]:
     if count is None:
         return {}
     described = [(row, str(_at(row, "error_description"))) for row in _items(_at(log, "table"))]
-    media = [row for row, text in described if re.search(r"\bUNC\b", text)]
+    media = [row for row, text in described if re.search(r"\b(UNC|AMNF)\b", text)]
     hours = [h for row in media if (h := whole(_at(row, "lifetime_hours"))) is not None]
     return {
         "error_log_count": count,
@@ -109,7 +120,7 @@ def _self_tests(document: dict[str, Any]) -> dict[str, Any]:
     """
     logs = _at(document, "ata_smart_self_test_log")
     tests = list(_ata_tests(_at(logs, "extended", "table") or _at(logs, "standard", "table")))
-    tests = tests or list(_nvme_tests(_at(document, "nvme_self_test_log", "table")))
+    tests = tests or list(_nvme_tests(_at(document, "nvme_self_test_log", "table"))) or list(_scsi_tests(document))
     if logs is None and not tests:
         return {}
     found: dict[str, Any] = {"selftest_count": len(tests), "selftest_failures": 0}
@@ -133,15 +144,19 @@ _Test = tuple[bool | None, bool, str, int | None, int | None]
 
 
 def _ata_tests(table: Any) -> Iterator[_Test]:
-    """Upper four bits of the execution status: 0 good, 3..8 failed, else aborted or running (ATA8-ACS)."""
+    """Upper four bits of the execution status: 0 good, 3..8 failed, else aborted or running (ATA8-ACS). A test that
+    failed to read names the sector where it stopped; any other failure has no use for the field. A row for the command
+    that aborts a test (127) is none of a test, whatever status some drives give it.
+    """
     for row in _items(table):
         status = whole(_at(row, "status", "value"), 0, 255)
-        if status is None:
+        if status is None or _at(row, "type", "value") == 127:
             continue
         passed = {0: True, **dict.fromkeys(range(3, 9), False)}.get(status >> 4)
         extended = whole(_at(row, "type", "value")) in (2, 130)
         text = words(_at(row, "status", "string"))
-        yield passed, extended, text, whole(_at(row, "lifetime_hours")), whole(_at(row, "lba"))
+        lba = whole(_at(row, "lba")) if status >> 4 == 7 else None
+        yield passed, extended, text, whole(_at(row, "lifetime_hours")), lba
 
 
 def _nvme_tests(table: Any) -> Iterator[_Test]:
@@ -156,23 +171,71 @@ def _nvme_tests(table: Any) -> Iterator[_Test]:
         yield passed, extended, text, whole(_at(row, "power_on_hours")), whole(_at(row, "lba"))
 
 
+def _scsi_tests(document: dict[str, Any]) -> Iterator[_Test]:
+    """At most twenty. Result 0 good, 3..7 failed, else aborted or running; code 2 and 6 are the extended test in the
+    background and in the foreground (SPC-4, self-test results log page).
+    """
+    for row in (document.get(f"scsi_self_test_{n}") for n in range(20)):
+        result = whole(_at(row, "result", "value"), 0, 15)
+        if result is None:
+            continue
+        passed = {0: True, **dict.fromkeys(range(3, 8), False)}.get(result)
+        extended = whole(_at(row, "code", "value")) in (2, 6)
+        yield passed, extended, words(_at(row, "result", "string")), whole(_at(row, "power_on_time", "hours")), None
+
+
+_LIMIT_LEAST = 50
+"""°C. Makers let every drive get at least this warm (the lowest that data sheets of desktop, notebook and server drives
+name is 55); a lower "limit" is a recommendation for the room, or a field that was never set (10/25, 5/40)."""
+
+
 def _temperature_limit(document: dict[str, Any]) -> int | None:
-    """The highest temperature at which the maker wants the drive to work: SCT, or NVMe's warning threshold."""
+    """The highest temperature at which the maker wants the drive to work: NVMe's warning threshold, SCT's recommended
+    maximum or its limit, the specified maximum of the device statistics (ACS-4, page 05h, offset 58h), or the
+    temperature at which a SCSI drive reports a failure.
+    """
     limits = (
         _at(document, "nvme_composite_temperature_threshold", "warning"),
         _at(document, "temperature", "op_limit_max"),
         _at(document, "ata_sct_status", "temperature", "op_limit_max"),
         _at(document, "ata_sct_temperature_history", "temperature", "op_limit_max"),
+        _at(document, "ata_sct_temperature_history", "temperature", "limit_max"),
+        _statistic(document, 5, 0x58),
+        _at(document, "temperature", "drive_trip"),
     )
-    return next((limit for limit in map(celsius, limits) if limit is not None and limit > 0), None)
+    return next((limit for limit in map(celsius, limits) if limit is not None and limit >= _LIMIT_LEAST), None)
 
 
-def _percentage_used(document: dict[str, Any]) -> int | None:
-    """Share of the rated endurance that is used, 0..255 %: NVMe health log, or ATA device statistics
-    (ACS-4, page 07h, offset 8).
+_LIFE_LEFT = re.compile(
+    "Life_?Left|Lifetime_(?:Left|Remain)|Remaining_Life|Life_Remain|DriveLife_Remain"
+    "|(?:Rated_Life|Lifetime)_Used|^Media_Wearout_Indicator$|^Wear_Leveling_Count$"
+)
+"""Attributes of smartctl's drive database whose normalised value is the per cent of the rated life that is left,
+counted down from 100 (data sheets of Intel, Micron, Samsung, Phison; the raw value has a meaning for each maker)."""
+
+
+def _percentage_used(document: dict[str, Any], attributes: Mapping[int, Attribute], rotation: int | None) -> int | None:
+    """Share of the rated endurance that is used, 0..255 %: NVMe health log, SCSI solid state media page, ATA device
+    statistics (ACS-4, page 07h, offset 8), or the drive's life attribute. A disk that turns has none, whatever is in
+    those fields. A normalised value of 0 without a limit to reach was never set.
     """
-    used = whole(_at(document, "nvme_smart_health_information_log", "percentage_used"), 0, 255)
-    return _statistic(document, 7, 8) if used is None else used
+    if rotation:
+        return None
+    stated = (
+        _at(document, "nvme_smart_health_information_log", "percentage_used"),
+        document.get("scsi_percentage_used_endurance_indicator"),
+        _statistic(document, 7, 8),
+        _at(document, "endurance_used", "current_percent"),
+    )
+    used = next((known for known in (whole(value, 0, 255) for value in stated) if known is not None), None)
+    if used is not None:
+        return used
+    left = [
+        row.value
+        for row in attributes.values()
+        if _LIFE_LEFT.search(row.name) and row.value is not None and row.value <= 100 and (row.value or row.threshold)
+    ]
+    return 100 - min(left) if left else None
 
 
 def _statistic(document: dict[str, Any], page: int, offset: int) -> int | None:
@@ -193,6 +256,38 @@ def _phy(document: dict[str, Any], *numbers: int) -> int | None:
         if _at(row, "id") in numbers and (count := whole(_at(row, "value"))) is not None
     ]
     return sum(counts) if counts else None
+
+
+_NVME_MEDIA = frozenset({0x80, 0x81, 0x82})
+"""Write fault, unrecovered read error, end-to-end guard check: of the media errors, those that no host can cause by
+what it asks (NVM Express Base Specification 2.0, figure 95)."""
+
+
+def _nvme_error_media(document: dict[str, Any]) -> int | None:
+    """Kept entries of the NVMe error log that tell of the medium. All others tell of commands that the drive does not
+    know or was not ready for, mostly because somebody asked: they say nothing of the drive. An entry with a number that
+    the drive has not reached is rubbish.
+    """
+    table = _at(document, "nvme_error_information_log", "table")
+    if table is None:
+        return None
+    ever = whole(_at(document, "nvme_smart_health_information_log", "num_err_log_entries"))
+    count = 0
+    for row in _items(table):
+        number, status = whole(_at(row, "error_count"), 1), _at(row, "status_field")
+        real = number is not None and (ever is None or number <= ever)
+        if real and _at(status, "status_code_type") == 2 and _at(status, "status_code") in _NVME_MEDIA:
+            count += 1
+    return count
+
+
+def _scsi_sense(document: dict[str, Any]) -> str | None:
+    """The additional sense that a SCSI drive reports for its state, as ``asc/ascq`` in hexadecimal (SPC-4, table of
+    additional sense codes); ``None`` for none.
+    """
+    asc = whole(_at(document, "smart_status", "scsi", "asc"), 1, 255)
+    ascq = whole(_at(document, "smart_status", "scsi", "ascq"), 0, 255)
+    return None if asc is None or ascq is None else f"{asc:02x}/{ascq:02x}"
 
 
 def _scsi_uncorrected(document: dict[str, Any]) -> int | None:

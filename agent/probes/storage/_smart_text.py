@@ -1,4 +1,4 @@
-"""smartctl's text -> facts, read by pySMART.
+"""The text lines inside smartctl's JSON -> facts, read by pySMART. Reports in text have their own reader: ``_report``.
 
 What pySMART is asked for: who the drive is, the ATA attribute table and the NVMe health log. What it is not asked for,
 and why: the overall verdict (its ``assessment`` turns ``FAIL`` for any attribute below its limit, so a warm drive whose

@@ -1,0 +1,97 @@
+"""What smartctl printed for people: ``-i``, ``-H``, ``-A``, ``-a`` or ``-x``, of one drive or of several in a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from agent.diagnose.capture import Capture
+from agent.diagnose.files import read_all
+from agent.diagnose.inputs._alone import alone
+from agent.diagnose.inputs._decoded import utf_8
+from agent.diagnose.inputs._input import Input
+
+SIZE_CAP = 1024 * 1024
+"""Bytes; ours. The longest reports have 50 KB."""
+DRIVES_MOST = 64
+"""Reports in one file that are told apart; ours, more than a machine of any customer has drives."""
+
+_START = re.compile(
+    rb"smartctl (?:version |pre-)?[0-9]\.[0-9]|=== START OF (?:INFORMATION|(?:READ )?SMART DATA) SECTION ==="
+)
+_ANCHORS = (
+    b"Model Family:", b"Device Model:", b"Model Number:", b"Firmware Version:", b"User Capacity:", b"LU WWN Device Id:",
+    b"PCI Vendor/Subsystem ID:", b"IEEE OUI Identifier:", b"Logical Unit id:", b"Transport protocol:",
+    b"SMART support is:", b"SMART overall-health self-assessment test result:", b"SMART Health Status:",
+    b"General SMART Values:", b"SMART Attributes Data Structure revision number:",
+    b"Vendor Specific SMART Attributes with Thresholds:", b"ID# ATTRIBUTE_NAME", b"SMART Error Log Version:",
+    b"SMART Extended Comprehensive Error Log Version:", b"SMART Extended Self-test Log Version:",
+    b"SMART Self-test log",
+    b"SMART/Health Information (NVMe Log", b"Error Information (NVMe Log", b"Elements in grown defect list:",
+    b"SCT Status Version:",
+)  # fmt: skip
+"""How lines begin that only smartctl prints so, at the very beginning of a line."""
+_LOG_LINE = re.compile(rb"(?:<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} ")
+_PROMPT = re.compile(rb"[^\n]{0,80}[#$>] *(?:sudo +)?[^ ]*smartctl ")
+_HEAD_LINE = re.compile(r"^smartctl (?:version |pre-)?[0-9]\.[0-9]")
+_INFORMATION = "=== START OF INFORMATION SECTION ==="
+_CALLED = re.compile(r"^(?:Device Model|Model Number|Product): +(\S.{0,60})", re.MULTILINE)
+
+
+class SmartctlTextInput(Input):
+    """See the module."""
+
+    name = "smartctl-text"
+
+    def recognises(self, head: bytes) -> bool:
+        """It begins as smartctl begins, or has two of its lines; and it is no log of a kernel that somebody put a
+        report into.
+        """
+        lines = [line for line in utf_8(head).splitlines() if line.strip()]
+        if any(map(_LOG_LINE.match, lines)):
+            return False
+        first = next((line for line in lines if not _PROMPT.match(line)), b"")
+        return bool(_START.match(first)) or len({a for a in _ANCHORS if any(x.startswith(a) for x in lines)}) > 1
+
+    def read(self, path: Path) -> Capture:
+        """A piece of evidence for each report in the file; its subject is the drive's model."""
+        text = utf_8(read_all(path, SIZE_CAP)).decode("utf-8", "replace")
+        named: dict[str, int] = {}
+        captures = []
+        for report in _reports(text):
+            called = _CALLED.search(report)
+            name = called[1].strip() if called else "disk"
+            named[name] = named.get(name, 0) + 1
+            subject = name if named[name] == 1 else f"{name} ({named[name]})"
+            captures.append(
+                alone(path, report.encode("utf-8", "replace"), "smartctl-text", ["storage"], subject=subject)
+            )
+        (step,) = captures[0].steps
+        evidence = tuple(e for capture in captures for e in capture.steps[0].evidence)
+        return replace(captures[0], steps=(replace(step, evidence=evidence),))
+
+
+def _reports(text: str) -> Iterator[str]:
+    """The reports in a text, one for each drive: a new one begins with smartctl's first line or, where that is missing,
+    with a second section of information.
+    """
+    lines = text.splitlines(keepends=True)
+    starts, informed = [0], False
+    for n, line in enumerate(lines):
+        informs = line.startswith(_INFORMATION)
+        if len(starts) < DRIVES_MOST and ((_HEAD_LINE.match(line) and n) or (informs and informed)):
+            # what stands before the first report (a prompt, a greeting) is no report
+            starts = [n] if starts == [0] and not informed and not _says_anything(lines[:n]) else [*starts, n]
+            informed = False
+        informed = informed or informs
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield "".join(lines[start:end])
+
+
+def _says_anything(lines: list[str]) -> bool:
+    return any(line.startswith(anchor.decode()) for line in lines for anchor in _ANCHORS)
+
+
+INPUT = SmartctlTextInput()
