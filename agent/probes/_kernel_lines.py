@@ -75,9 +75,10 @@ def is_stamped(line: str) -> bool:
     if line.lstrip().startswith("{"):
         record = _loaded(line)
         return record is not None and not record.keys().isdisjoint(_JOURNAL_FIELDS)
-    text = _without(_QUOTE, line[:LINE_CAP].strip())
-    text = _without(_LEVEL, text)
-    return any(form.match(text) for form in (_MONOTONIC, _WALL_CLOCK, *_STAMPS, *_LOGHUB, _SHORT_DELTA, _EXPORT))
+    text = _without(_LEVEL, _without(_QUOTE, line[:LINE_CAP].strip()))
+    if text.startswith("["):
+        return any(form.match(text) for form in (_MONOTONIC, _WALL_CLOCK, _SHORT_DELTA))
+    return any(form.match(text) for form in (*_STAMPS, *_LOGHUB, _EXPORT))
 
 
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"

@@ -103,9 +103,10 @@ def survey(messages: Iterable[Message]) -> list[Seen]:
     return counted.result(devices)
 
 
-def speaks_of_hardware(text: str) -> bool:
-    """Whether one line, without its time, is a message of a family."""
-    return _match(text[:LINE_CAP], _patterns()) is not None
+def speak_of_hardware(lines: list[str]) -> bool:
+    """Whether one of some lines, without their times, is a message of a family."""
+    active = _active(" ".join(lines))
+    return bool(active) and any(_match(line[:LINE_CAP], active) for line in lines)
 
 
 class _Counted:
@@ -195,11 +196,15 @@ def _literals() -> frozenset[str]:
 def _with_patterns(messages: Iterator[Message]) -> Iterator[tuple[Message, tuple[_Pattern, ...]]]:
     """Each message, with the patterns whose literal is in it or near it."""
     while chunk := list(itertools.islice(messages, _CHUNK)):
-        text = " ".join(message.text for message in chunk)
-        there = {literal for literal in _literals() if literal in text}
-        active = tuple(pattern for pattern in _patterns() if pattern[0] in there)
+        active = _active(" ".join(message.text for message in chunk))
         for message in chunk:
             yield message, active
+
+
+def _active(text: str) -> tuple[_Pattern, ...]:
+    """The patterns whose literal is in a text."""
+    there = {literal for literal in _literals() if literal in text}
+    return tuple(pattern for pattern in _patterns() if pattern[0] in there)
 
 
 def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str] | None:
