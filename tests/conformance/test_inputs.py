@@ -26,7 +26,13 @@ def capture(folder: Path) -> bytes:
     return encode(Capture({}, (), ()))
 
 
-SAMPLES: dict[str, Callable[[Path], bytes]] = {"bundle": bundle, "capture": capture}
+def kernel_log(folder: Path) -> bytes:
+    return (
+        b"[    1.5] ata1: SATA link down (SStatus 0 SControl 300)\n[   12.5] critical medium error, dev sda, sector 8\n"
+    )
+
+
+SAMPLES: dict[str, Callable[[Path], bytes]] = {"bundle": bundle, "capture": capture, "kernel-log": kernel_log}
 """A good one of each kind; a new kind brings one."""
 
 
