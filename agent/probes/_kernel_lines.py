@@ -98,6 +98,7 @@ _STAMPS = (
     re.compile(
         rf"\d{{1,2}} (?P<at>{_ISO}) \S{{1,255}} (?P<program>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|(?:\[[^\]]*\])+) ?"
     ),
+    re.compile(rf"(?P<at>{_CLOCK}) {_SENDER}"),
     re.compile(rf"(?P<unix>\d{{10}}\.\d{{1,6}}) {_SENDER}"),
     re.compile(r"\d{1,4},\d{1,12},(?P<microseconds>\d{1,16}),[-c+][^;]{0,80};"),  # /dev/kmsg
 )
@@ -139,6 +140,8 @@ def _from_line(line: str) -> Message | None:
         found = stamp.match(text)
         if found:
             return _stamped(found, text[found.end() :])
+    if text.startswith("kernel: "):
+        return _bracketed(text.removeprefix("kernel: "), "")
     return Message(None, text, bare=True)
 
 

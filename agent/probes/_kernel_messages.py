@@ -219,7 +219,8 @@ def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str]
 _SEVERITY = re.compile(r"\[Hardware Error\]: +(?:event severity|Error \d+, type): (\w+)")
 _AMD_SEVERITY = re.compile(r"\[Hardware Error\]: (Corrected|Deferred|Uncorrected|System Fatal) error")
 _AMD_MEMORY = re.compile(r"\[Hardware Error\]: .{0,80}(?:Memory Controller Ext|DRAM ECC [Ee]rror)")
-_STATUS = re.compile(r"(?:Bank \d+: |STATUS )([0-9a-f]{16})\b")
+_STATUS = re.compile(r"(?:Bank (?P<bank>\d{1,3}): |STATUS )(?P<status>[0-9a-f]{16})\b")
+_WRAPPED_BANK = re.compile(r"Bank \d{1,3}:$")
 
 
 def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
@@ -227,7 +228,7 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
     processor reports goes behind the line that says of what, and what a machine-check status says goes behind it.
     """
     severity = amd_severity = ""
-    for message in messages:
+    for message in _unwrapped(messages):
         text, more = message.text, ""
         if "[Hardware Error]" in text:
             if told := _SEVERITY.search(text):
@@ -238,16 +239,42 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
                 more = severity
             elif _AMD_MEMORY.search(text):
                 more = amd_severity
-        if ("Bank " in text or "STATUS " in text) and (status := _STATUS.search(text)):
-            more = f"machine check: {machine_check(int(status[1], 16))}"
+        if ("Bank " in text or "STATUS " in text) and (told := _STATUS.search(text)):
+            bank_number, status = int(told["bank"] or 0), int(told["status"], 16)
+            more = f"machine check: {machine_check(status) if bank_number < _THERMAL_BANK else 'thermal'}"
         yield message._replace(text=f"{text} ({more})") if more else message
+
+
+def _unwrapped(messages: Iterable[Message]) -> Iterator[Message]:
+    """A mail program likes to break the line between a bank and its status."""
+    held: Message | None = None
+    for message in messages:
+        if held is not None and message.bare:
+            yield held._replace(text=f"{held.text} {message.text}"[:LINE_CAP])
+            held = None
+            continue
+        if held is not None:
+            yield held
+        held = message if message.text.endswith(":") and _WRAPPED_BANK.search(message.text) else None
+        if held is None:
+            yield message
+    if held is not None:
+        yield held
+
+
+_THERMAL_BANK = 128
+"""No bank of the processor: arch/x86/include/asm/mce.h, MCE_THERMAL_BANK. Its status is that of a thermal interrupt."""
 
 
 def machine_check(status: int) -> str:
     """What an ``IA32_MCi_STATUS`` says: ``corrected`` or ``uncorrected`` (bit 61), and ``memory`` for a memory
-    controller's error code (0000 0000 1MMM CCCC) or ``processor``.
+    controller's error code (0000 0000 1MMM CCCC) or ``processor``. ``uncorrected`` is not said of one that was recorded
+    while its reporting was off (bit 60 clear): firmware leaves such behind from its own start, on sound units at each.
 
-    Source: Intel SDM volume 3B, sections 15.3.2.2 and 15.9.2.
+    Source: Intel SDM volume 3B, sections 15.3.2.2 and 15.9.2; arch/x86/kernel/cpu/mce/severity.c ("Not enabled").
     """
+    uncorrected, enabled = status >> 61 & 1, status >> 60 & 1
+    if uncorrected and not enabled:
+        return "not enabled"
     kind = "memory" if status & 0xEF80 == 0x0080 else "processor"
-    return f"{'uncorrected' if status >> 61 & 1 else 'corrected'} {kind}"
+    return f"{'uncorrected' if uncorrected else 'corrected'} {kind}"
