@@ -1,9 +1,11 @@
 """What the kernel log of this boot says of hardware: messages that mean a fault, counted by family and device.
 
 Readings, the subject being the device where the message names one: ``kernel_log.<family>.count`` (count), ``.first_s``
-and ``.last_s`` (s since the start of the kernel), ``.line`` (the first message as it is); ``kernel_log.lines`` (count)
-is how much was looked at. Families and their wording: ``kernel_messages.toml``. Read by ``journalctl -k`` where a
-journal is kept (it goes back to the start), else from the ring buffer by ``dmesg``.
+and ``.last_s`` (s since the start of the kernel), ``.first_at`` and ``.last_at`` (the wall clock as the log has it),
+``.line`` (the first message as it is), ``.held_back`` (count, further messages that the kernel says it did not print);
+where the same log tells, ``.drive`` (``sdb`` of ``ata3``), ``.model`` and ``.bus`` (``usb``) of what it is about.
+``kernel_log.lines`` (count) is how much was looked at. Families and their wording: ``kernel_messages.toml``. Read by
+``journalctl -k`` where a journal is kept (it goes back to the start), else from the ring buffer by ``dmesg``.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Value
+from agent.probes._kernel_lines import Message, parse
 from agent.probes._kernel_messages import Seen as SeenMessages
-from agent.probes._kernel_messages import parse, survey
+from agent.probes._kernel_messages import survey
 from agent.probes._probe import Probe, Seen
 from agent.tools.gap import program_gap
 
@@ -69,10 +72,18 @@ def _unreadable(logs: Sequence[Evidence]) -> Gap:
 
 
 def _readings(evidence: Evidence) -> Iterator[Reading]:
-    messages = list(parse(evidence.text()))
+    lines = 0
+
+    def counted() -> Iterator[Message]:
+        nonlocal lines
+        for message in parse(evidence.text()):
+            lines += message.times
+            yield message
+
+    found = survey(counted())
     source, time = evidence.source, evidence.time
-    yield Reading("kernel_log.lines", len(messages), "count", ComponentKind.MOTHERBOARD, "", source, time)
-    for seen in survey(messages):
+    yield Reading("kernel_log.lines", lines, "count", ComponentKind.MOTHERBOARD, "", source, time)
+    for seen in found:
         for what, value, unit in _values(seen):
             name = f"kernel_log.{seen.family.name}.{what}"
             yield Reading(name, value, unit, seen.family.component, seen.device, source, time)
@@ -80,11 +91,25 @@ def _readings(evidence: Evidence) -> Iterator[Reading]:
 
 def _values(seen: SeenMessages) -> Iterator[tuple[str, Value, str]]:
     yield "count", seen.count, "count"
-    if seen.first.time_s is not None:
-        yield "first_s", seen.first.time_s, "s"
-    if seen.last.time_s is not None:
-        yield "last_s", seen.last.time_s, "s"
-    yield "line", "".join(c if c.isprintable() else " " for c in seen.first.text[:TEXT_CAP]), ""
+    for which, message in (("first", seen.first), ("last", seen.last)):
+        if message.time_s is not None:
+            yield f"{which}_s", message.time_s, "s"
+        if message.at:
+            yield f"{which}_at", _printable(message.at), ""
+    yield "line", _printable(seen.first.text), ""
+    if seen.held_back:
+        yield "held_back", seen.held_back, "count"
+    named = seen.named
+    if named.drive and named.drive != seen.device:
+        yield "drive", named.drive, ""
+    if named.model:
+        yield "model", _printable(named.model), ""
+    if named.on_usb:
+        yield "bus", "usb", ""
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text[:TEXT_CAP])
 
 
 PROBE = KernelLogProbe()

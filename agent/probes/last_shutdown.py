@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._kernel_messages import parse
+from agent.probes._kernel_lines import parse
 from agent.probes._probe import Probe, Seen
 from agent.tools.gap import program_gap
 

@@ -8,20 +8,22 @@ and of those 1 in 3.3 did so again. So one event is a reason to look, and a reas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from agent.catalogue.entry import entry
-from agent.model import Finding, Reading, Readings, Verdict
+from agent.model import Finding, Reading, Readings, Severity, Verdict
 from agent.rules import rule
 
 
 @rule("CPU-6002")
 def exceptions(readings: Readings) -> Iterator[Finding]:
     """The processor raised machine-check exceptions since the start: uncorrected errors that it survived. They are
-    hardware faults for certain, but memory, board and voltages cause them too: confidence 0.5 (ours).
+    hardware faults for certain, but memory, board and voltages cause them too: confidence 0.5 (ours). Where the kernel
+    says that it was the memory, this is a note, so that one lost page does not look like two broken parts.
     """
     reading, count = readings.get("mce.exceptions"), readings.number("mce.exceptions")
     if reading is not None and count is not None and count > entry("CPU-6002").limit("exceptions"):
-        yield _finding("CPU-6002", Verdict.FAIL, 0.5, {"count": round(count)}, reading)
+        yield _blamed(readings, _finding("CPU-6002", Verdict.FAIL, 0.5, {"count": round(count)}, reading))
 
 
 @rule("CPU-6015")
@@ -41,7 +43,7 @@ def threshold(readings: Readings) -> Iterator[Finding]:
 def records(readings: Readings) -> Iterator[Finding]:
     """rasdaemon recorded machine checks: uncorrected ones (CPU-6028), or as many corrected ones as chance does not
     explain (CPU-6031). Records outlive a repair, so only a recent uncorrected one is a failure. Confidence 0.5 then, as
-    for an exception, else 0.3: ours.
+    for an exception, else 0.3: ours. A recent one of the memory is a note, as there.
     """
     for which, code in (("uncorrected", "CPU-6028"), ("corrected", "CPU-6031")):
         reading, count = readings.get(f"mce.records.{which}"), readings.number(f"mce.records.{which}")
@@ -51,7 +53,8 @@ def records(readings: Readings) -> Iterator[Finding]:
         recent = which == "uncorrected" and age is not None and 0 <= age <= entry("CPU-6028").limit("recent")
         more = [r for name in (f"{reading.name}.age", "mce.records.message") if (r := readings.get(name)) is not None]
         verdict, confidence = (Verdict.FAIL, 0.5) if recent else (Verdict.UNKNOWN, 0.3)
-        yield _finding(code, verdict, confidence, {"count": round(count)}, reading, *more)
+        found = _finding(code, verdict, confidence, {"count": round(count)}, reading, *more)
+        yield _blamed(readings, found) if which == "uncorrected" and recent else found
 
 
 @rule("MEM-3046")
@@ -68,6 +71,16 @@ def memory(readings: Readings) -> Iterator[Finding]:
         if count > entry("MEM-3046").limit("records"):
             confidence = 0.5 if found[0].name.endswith(".uncorrected") else 0.3
             yield _finding("MEM-3046", Verdict.UNKNOWN, confidence, {"count": round(count)}, *found)
+
+
+def _blamed(readings: Readings, finding: Finding) -> Finding:
+    """The finding, as a note where the kernel says of as many events that they were the memory's."""
+    told = readings.all("kernel_log.memory_uncorrected.count")
+    events = sum(readings.number(r.name, r.subject) or 0 for r in told)
+    if events < int(finding.values["count"]):
+        return finding
+    evidence = (*finding.evidence, *told)
+    return replace(finding, severity=Severity.INFO, verdict=Verdict.UNKNOWN, evidence=evidence)
 
 
 def _finding(

@@ -41,9 +41,16 @@ def smartctl_json(folder: Path) -> bytes:
     return json.dumps(head | {"device": {"name": "/dev/sda"}, "smart_status": {"passed": True}}).encode()
 
 
+def kernel_log(folder: Path) -> bytes:
+    return (
+        b"[    1.5] ata1: SATA link down (SStatus 0 SControl 300)\n[   12.5] critical medium error, dev sda, sector 8\n"
+    )
+
+
 SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "bundle": bundle,
     "capture": capture,
+    "kernel-log": kernel_log,
     "smartctl-json": smartctl_json,
     "smartctl-text": smartctl_text,
 }
