@@ -13,7 +13,8 @@ import pytest
 
 from agent.model import Evidence, Readings, Verdict
 from agent.probes.panel import PROBE
-from agent.probes.panel.edid import Edid, decode, from_hex
+from agent.probes.panel.edid import Edid, decode
+from agent.probes.panel.hex_text import from_hex
 from agent.rules import apply
 
 ORACLE = shutil.which("edid-decode")

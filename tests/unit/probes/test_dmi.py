@@ -6,7 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probes._dmi import Structure, parse_dmidecode
+from agent.probes._dmi import parse_dmidecode
+from agent.probes._structure import Structure
 
 NOW = """# dmidecode 3.6
 Getting SMBIOS data from sysfs.
