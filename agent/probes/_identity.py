@@ -26,14 +26,15 @@ def usable_serial(text: str, others: Iterable[str] = ()) -> str | None:
     """A serial number as firmware holds it or a person types or scans it, without surrounding white space.
 
     ``None`` for what identifies nothing: empty, masked (``--``), a known placeholder, the name of the field
-    (``Type2 - Board Serial Number``), one repeated character, a count (``0123456789``, ``MB-1234567890``), the same text as one of ``others`` (a product or board name put
-    into the wrong field), more than 64 characters, or characters that cannot be printed.
+    (``Type2 - Board Serial Number``), one repeated character, a count (``0123456789``, ``MB-1234567890``), the same
+    text as one of ``others`` (a product or board name put into the wrong field), more than 64 characters, or characters
+    that cannot be printed.
     """
     serial = text.strip()
     if not serial or len(serial) > SERIAL_CAP or not serial.isprintable():
         return None
     core = _core(serial)
-    if len(set(core)) < 2 or core in _placeholders() or _FIELD.fullmatch(core) or _counts(core):
+    if len(set(core.removeprefix("0x"))) < 2 or core in _placeholders() or _FIELD.fullmatch(core) or _counts(core):
         return None
     return None if core in {_core(other) for other in others} else serial
 
@@ -83,7 +84,7 @@ def _counts(core: str) -> bool:
     ``BSN12345678901234567``: a short word may stand before, then at least six digits must follow, as ``AB12`` may well
     be a serial number.
     """
-    if len(core) >= 6 and any(core in run for run in ("0123456789abcdef", "9876543210")):
+    if len(core) >= 6 and any(run.startswith(core) for run in ("0123456789abcdef", "123456789abcdef", "9876543210")):
         return True
     digits = core.lstrip("abcdefghijklmnopqrstuvwxyz")
     word = len(core) - len(digits)

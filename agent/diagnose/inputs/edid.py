@@ -5,6 +5,7 @@ A text may hold those of several displays (``xrandr --verbose``): each is then e
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from agent.diagnose.inputs._plain_text import plain_text
 from agent.probes.panel.edid import resembles
 from agent.probes.panel.hex_text import edids
 
-SIZE_CAP = 4 * 1024 * 1024
-"""Bytes; ours. An EDID has 32 KiB at most, the log around it more."""
+SIZE_CAP = 512 * 1024
+"""Bytes; ours. An EDID has 32 KiB at most, the log around it some more."""
+
+_HINT = re.compile(r"ff[^0-9A-Za-z]{0,4}(?:0x)?ff", re.IGNORECASE)
+"""What even a damaged header has, however it is printed: looked for first, as it takes no time."""
 
 
 class EdidInput(Input):
@@ -27,7 +31,10 @@ class EdidInput(Input):
 
     def recognises(self, head: bytes) -> bool:
         """Bytes that begin with the header, or a dump in a text that does."""
-        return resembles(head) or bool(edids(plain_text(head)))
+        if resembles(head):
+            return True
+        text = plain_text(head)
+        return bool(_HINT.search(text) and edids(text))
 
     def read(self, path: Path) -> Capture:
         """The file as it is; where it holds several, the bytes of each."""

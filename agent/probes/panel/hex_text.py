@@ -22,8 +22,8 @@ _WORDS = bytes(HEADER[at ^ 1] for at in range(8))
 """What hexdump makes of a header: words whose bytes are swapped."""
 _LINE = 16
 _DIGITS = {16: set("0123456789abcdefABCDEF"), 8: set("01234567")}
-_MOST = 32 * 1024
-"""Bytes of the largest EDID: 255 extensions."""
+_MOST = 1024
+"""Bytes that a dump may leave out as alike; ours, eight blocks."""
 
 
 class Found(NamedTuple):
@@ -37,8 +37,12 @@ def from_hex(text: str) -> bytes:
     """The first EDID of a text; where none has a header, the longest dump, as its header may be what is damaged. Empty
     when there is none.
     """
-    dumps = [found.data for found in _dumps(text)]
-    return next((data for data in dumps if resembles(data)), max(dumps, key=len, default=b""))
+    longest = b""
+    for found in _dumps(text):
+        if resembles(found.data):
+            return found.data
+        longest = max(longest, found.data, key=len)
+    return longest
 
 
 def edids(text: str) -> list[Found]:
@@ -57,7 +61,7 @@ def _dumps(text: str) -> Iterator[Found]:
     run = bytearray()
     squeezed = False
     base = 16
-    for line in (_XORG.sub("", raw).strip() for raw in [*text.splitlines(), "end"]):
+    for line in (_XORG.sub("", raw).strip() for raw in [*text.removeprefix("\ufeff").splitlines(), "end"]):
         if line == "*" and run:  # as hexdump and od write for lines that are like the one before
             squeezed = True
             continue
