@@ -98,7 +98,7 @@ def decode(data: bytes) -> Edid:
     announced = next((e.extension_count for e in extensions if e.extension_count is not None), base[126])
     descriptors = [base[at : at + 18] for at in range(54, 126, 18)]
     everywhere = [*descriptors, *(d for extension in extensions for d in extension.descriptors)]
-    first = detailed_timing(descriptors[0])
+    first = next((timing for timing in map(detailed_timing, descriptors) if timing), None)
     width_mm, height_mm = _size(base, first, extensions)
     week, year, model_year = _date(base)
     return Edid(
@@ -163,11 +163,11 @@ def _manufacturer(base: bytes) -> str:
 
 
 def _date(base: bytes) -> tuple[int | None, int | None, int | None]:
-    """Week, year and model year (section 3.4.4). A week outside 1 to 54 is not one."""
+    """Week, year and model year (section 3.4.4). A week is told as it stands, though there are 54 at most."""
     week, year = base[16], base[17] + 1990
     if week == 0xFF:
         return None, None, year
-    return week if 1 <= week <= 54 else None, year, None
+    return week or None, year, None
 
 
 def _size(base: bytes, first: Timing | None, extensions: list[Extension]) -> tuple[float, float]:
