@@ -36,8 +36,8 @@ class CapturedStep:
 @dataclass(frozen=True, slots=True)
 class Capture:
     """One run. ``needed`` are the steps without which there is no verdict, ``unit`` is the identity as the run's record
-    has it; ``run_id``, ``agent`` (its version), ``started`` (UTC, ISO 8601) and ``plan`` are ``""`` where the
-    evidence is of no run, ``symptom`` where nobody complained.
+    has it, empty where no run asked for it; ``run_id``, ``agent`` (its version), ``started`` (UTC, ISO 8601) and
+    ``plan`` are ``""`` where the evidence is of no run, ``symptom`` where nobody complained.
     """
 
     unit: Mapping[str, str]

@@ -14,6 +14,7 @@ from agent.model.run_view import RunView
 from agent.model.utc import utc_text
 from agent.model.verdict import judge
 from agent.runner.engine import Engine, Observer
+from agent.runner.identity import from_probe
 from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
 from agent.runner.steps import rules_step
@@ -52,23 +53,10 @@ class Running(Protocol):
 def judged(capture: Capture, running: Running = Engine) -> RunView:
     """The run as it is seen today, its steps run by what ``running`` makes. Raises :class:`InputRefused` for evidence
     that says more than a unit can.
+
+    Whose evidence it is says the record of its run; of evidence that stands alone, the evidence itself.
     """
     records = _Records()
-    records.append(
-        ocp.run_start(
-            version=capture.agent,
-            command_line="aiodiag diagnose",
-            parameters={
-                "plan": capture.plan,
-                "symptom": capture.symptom or None,
-                "rma": None,
-                "needed": list(capture.needed),
-            },
-            unit=capture.unit,
-            components=[],
-            metadata={},
-        )
-    )
     engine = running([Recorder(records)])
     if len(capture.steps) > STEPS_MOST:
         raise InputRefused(Text("the evidence is larger than allowed"))
@@ -76,11 +64,36 @@ def judged(capture: Capture, running: Running = Engine) -> RunView:
     results: list[StepResult] = []
     for first in range(0, len(steps), AT_ONCE):
         results += engine.run(steps[first : first + AT_ONCE])
+    records.append(_start(capture, capture.unit or _unit(results)))
     engine.run([rules_step([reading for result in results for reading in result.readings])])
     outcomes = {step: result.outcome for step, result in engine.results.items()}
     findings = [finding for result in engine.results.values() for finding in result.findings]
     records.append(ocp.run_end(judge(capture.needed, outcomes, findings), complete=True))
     return RunView.from_records(records.records)
+
+
+def _start(capture: Capture, unit: Mapping[str, str]) -> ocp.Artifact:
+    return ocp.run_start(
+        version=capture.agent,
+        command_line="aiodiag diagnose",
+        parameters={
+            "plan": capture.plan,
+            "symptom": capture.symptom or None,
+            "rma": None,
+            "needed": list(capture.needed),
+        },
+        unit=unit,
+        components=[],
+        metadata={},
+    )
+
+
+def _unit(results: Iterable[StepResult]) -> dict[str, str]:
+    """Who the unit is, as far as any of the evidence tells."""
+    found: dict[str, str] = {}
+    for result in results:
+        found |= from_probe(result)
+    return found
 
 
 def _step(captured: CapturedStep) -> Step:

@@ -1,55 +1,75 @@
-"""The text that ``dmidecode`` prints, as structures.
+"""The firmware's tables as structures: from the text that ``dmidecode`` prints, or from their bytes.
 
-For probes that need what sysfs does not export (memory modules, slots). Source of the layout: dmidecode(8) and
-``dmidecode.c``; of types and fields: SMBIOS (DMTF DSP0134), section 7.
+For probes that need what sysfs does not export (memory modules, slots), and for tables that were captured elsewhere.
+Source of the layout: dmidecode(8) and ``dmidecode.c``; of types and fields: SMBIOS (DMTF DSP0134), section 7.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
+
+from agent.model import Evidence
+from agent.probes._smbios import parse_smbios
+from agent.probes._structure import Structure
+
+TABLES = ("dmidecode", "dmidecode-text", "smbios")
+"""The kinds of evidence that hold the firmware's tables: text of dmidecode, and bytes."""
 
 _HANDLE = re.compile(r"\s*Handle (0x[0-9A-Fa-f]{1,8})(?:, DMI type ([0-9]{1,3}), [0-9]+ bytes\.?)?\s*")
 _TYPE = re.compile(r"\s*DMI type ([0-9]{1,3}), [0-9]+ bytes\.?\s*")
+_TITLES = {
+    "BIOS Information": 0,
+    "System Information": 1,
+    "Base Board Information": 2,
+    "Chassis Information": 3,
+    "Processor Information": 4,
+    "System Slot Information": 9,
+    "Physical Memory Array": 16,
+    "Memory Device": 17,
+    "TPM Device": 43,
+}
+"""Titles of ``dmidecode -q``, which leaves out handles and types, of the structures that somebody here reads."""
 
 
-class Structure(NamedTuple):
-    """One SMBIOS structure.
-
-    ``type`` is its number (16 physical memory array, 17 memory device, ...), ``title`` dmidecode's name for it. A field
-    with lines below it (``Characteristics``) is the list of these lines, every other one the text as printed, without
-    surrounding white space: placeholders such as ``Not Specified`` stay.
-    """
-
-    handle: int
-    type: int
-    title: str
-    fields: Mapping[str, str | list[str]]
-
-    def text(self, name: str) -> str:
-        """The field's text; ``""`` when the structure has no such field or it is a list."""
-        value = self.fields.get(name, "")
-        return value if isinstance(value, str) else ""
-
-    def lines(self, name: str) -> list[str]:
-        """The field's lines; empty when the structure has no such field or it is a text."""
-        value = self.fields.get(name, [])
-        return value if isinstance(value, list) else []
+def tables(evidence: Evidence) -> list[Structure]:
+    """The structures in evidence of one of :data:`TABLES`, in order; none in any other. Never raises."""
+    if evidence.kind == "smbios":
+        return parse_smbios(evidence.data)
+    return parse_dmidecode(evidence.text()) if evidence.kind in TABLES else []
 
 
 def parse_dmidecode(text: str) -> list[Structure]:
-    """The structures of dmidecode's output, in order; of versions from 2.6, which indents more, to 3.6.
+    """The structures of dmidecode's output, in order; of versions from 2.0, which indents more, to 3.6, and of
+    ``dmidecode -q``, whose structures are numbered here in place of their handles.
 
     Never raises: text that is no dmidecode output has no structures, one that was cut off ends with what it had.
     """
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not any(_HANDLE.fullmatch(line) for line in lines):
+        return _quiet(lines)
     found: list[Structure] = []
     block: list[str] = []
-    for line in [*text.splitlines(), "Handle 0x0"]:
+    for line in [*lines, "Handle 0x0"]:
         if _HANDLE.fullmatch(line):
             found.extend(_structure(block))
             block = []
         block.append(line)
+    return found
+
+
+def _quiet(lines: list[str]) -> list[Structure]:
+    """Without handles a title is what stands at the margin, and its fields are the indented lines below it."""
+    found: list[Structure] = []
+    block: list[str] = []
+    for line in [*lines, "end"]:
+        if not line[:1].isspace() and line:
+            title = block[0].strip() if block else ""
+            if title in _TITLES and len(block) > 1:
+                found.append(Structure(len(found), _TITLES[title], title, _fields(block[1:])))
+            block = []
+        if line.strip():
+            block.append(line)
     return found
 
 

@@ -7,11 +7,11 @@ m°C, power µW, fans rpm, alarms and faults 0 or 1); of the chip names: ``senso
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from agent.model import Tree
+from agent.probes._sensors import Printed
 from agent.probes._sensors_conf import SensorsConf
 
 _FILE = re.compile(r"(in|fan|temp|curr|power)([0-9]{1,3})_([a-z_]+)")
@@ -68,23 +68,22 @@ def read_chips(tree: Tree, conf: SensorsConf) -> Iterator[Chip]:
             yield Chip(name, directory, features)
 
 
-def from_sensors_json(printed: Any) -> Iterator[Chip]:
-    """The chips in what ``sensors -j`` printed: values are in SI units, labelled and computed already."""
-    for chip, features in printed.items() if isinstance(printed, dict) else ():
-        inputs = features.items() if isinstance(features, dict) else ()
-        found = [f for label, values in inputs if (f := _printed(str(label), values)) is not None]
+def from_sensors(printed: Printed) -> Iterator[Chip]:
+    """The chips in what ``sensors`` printed: values are in SI units, labelled and computed already."""
+    for chip, features in printed.items():
+        found = [feature for label, values in features.items() if (feature := _printed(label, values)) is not None]
         if found:
-            yield Chip(_clean(str(chip)), "", found)
+            yield Chip(_clean(chip), "", found)
 
 
-def _printed(label: str, values: Any) -> Feature | None:
+def _printed(label: str, values: Mapping[str, float]) -> Feature | None:
     words: dict[str, float] = {}
     kind = name = ""
-    for key, value in values.items() if isinstance(values, dict) else ():
+    for key, value in values.items():
         part = _FILE.fullmatch(key)
-        if part and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63:
+        if part and abs(value) < 2**63:
             kind, name = part[1], f"{part[1]}{part[2]}"
-            words[part[3]] = round(float(value), 6)
+            words[part[3]] = round(value, 6)
     if not words:
         return None
     alarms = [words[word] != 0 for word in _ALARMS if word in words]
@@ -98,7 +97,7 @@ def _printed(label: str, values: Any) -> Feature | None:
         limits={word: words[word] for word in _LIMITS if word in words},
         alarm=any(alarms) if alarms else None,
         fault=words["fault"] != 0 if "fault" in words else None,
-        source="sensors -j",
+        source="sensors",
     )
 
 

@@ -13,21 +13,28 @@ from agent.model import Component, ComponentKind, Reading
 SERIAL_CAP = 64
 """Characters. SMBIOS 3.7 section 6.1.3 sets none for its strings; 64 was the limit up to version 2.6."""
 
+_FIELD = re.compile(
+    r"(type[0-9]|system|base|main|mother|board|chassis|enclosure|product|unit|default|oem|string|my|your|the)*"
+    r"(serial|sn|sernum|default|string)(number|num|no|nr)?[0-9]{0,2}"
+)
+"""Nothing but the words with which firmware's authors name the field, as :func:`_core` has them."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def usable_serial(text: str, others: Iterable[str] = ()) -> str | None:
     """A serial number as firmware holds it or a person types or scans it, without surrounding white space.
 
-    ``None`` for what identifies nothing: empty, masked (``--``), a known placeholder, one repeated character,
-    a count upwards (``0123456789``, ``MB-1234567890``), the same text as one of ``others`` (a product or board name put
-    into the wrong field), more than 64 characters, or characters that cannot be printed.
+    ``None`` for what identifies nothing: empty, masked (``--``), a known placeholder, the name of the field
+    (``Type2 - Board Serial Number``), one repeated character, a count (``0123456789``, ``MB-1234567890``), the same
+    text as one of ``others`` (a product or board name put into the wrong field), more than 64 characters, or characters
+    that cannot be printed.
     """
     serial = text.strip()
     if not serial or len(serial) > SERIAL_CAP or not serial.isprintable():
         return None
     core = _core(serial)
-    if len(set(core)) < 2 or core in _placeholders() or _counts_upwards(core):
+    if len(set(core.removeprefix("0x"))) < 2 or core in _placeholders() or _FIELD.fullmatch(core) or _counts(core):
         return None
     return None if core in {_core(other) for other in others} else serial
 
@@ -72,10 +79,13 @@ def _core(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def _counts_upwards(core: str) -> bool:
-    """``0123456789``, ``1234567``, ``12345678901234567``, and ``BSN12345678901234567``: a short word may stand before,
-    then at least six digits must follow, as ``AB12`` may well be a serial number.
+def _counts(core: str) -> bool:
+    """``0123456789``, ``1234567``, ``12345678901234567``, ``123456789ABCDEF``, ``987654321``, and
+    ``BSN12345678901234567``: a short word may stand before, then at least six digits must follow, as ``AB12`` may well
+    be a serial number.
     """
+    if len(core) >= 6 and any(run.startswith(core) for run in ("0123456789abcdef", "123456789abcdef", "9876543210")):
+        return True
     digits = core.lstrip("abcdefghijklmnopqrstuvwxyz")
     word = len(core) - len(digits)
     counting = "1234567890" * (SERIAL_CAP // 10 + 1)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agent.probes._dmi import Structure
 from agent.probes._identity import meaningful, usable_serial
+from agent.probes._structure import Structure
 
 _ARRAY, _DEVICE = 16, 17
 _UNITS = {"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}

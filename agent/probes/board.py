@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._hwmon import Chip, Feature, from_sensors_json, read_chips
+from agent.probes._hwmon import Chip, Feature, from_sensors, read_chips
 from agent.probes._probe import Probe, Seen
+from agent.probes._sensors import printed
 from agent.probes._sensors_conf import SensorsConf
 
 _CHIP_FILES = (
@@ -57,7 +58,7 @@ _ACPI_UNKNOWN = 0xFFFFFFFF
 
 class BoardProbe(Probe):
     """The monitoring chips in ``/sys/class/hwmon``, read as lm-sensors reads them (see :mod:`agent.probes._hwmon`), or
-    what ``sensors -j`` printed elsewhere (evidence of kind ``sensors-json``).
+    what ``sensors`` printed elsewhere (evidence of the kinds ``sensors-json`` and ``sensors-text``).
 
     Subjects are ``chip/label`` with the chip's name as ``sensors`` prints it (``nct6798-isa-0290/Vbat``) and the
     kernel's name of the input where nobody labelled it (``nct6798-isa-0290/in4``). Readings:
@@ -89,8 +90,7 @@ class BoardProbe(Probe):
         conf = _configuration([tree for tree, _ in trees])
         found = [(chip, tree, time) for tree, time in trees for chip in read_chips(tree, conf)]
         raw_pins = any(f.kind == "in" and not f.labelled for chip, *_ in found for f in chip.features)
-        printed = [(e.json(), e.time) for e in evidence if e.kind == "sensors-json"]
-        found += [(chip, Tree(), time) for json, time in printed for chip in from_sensors_json(json)]
+        found += [(chip, Tree(), e.time) for e in evidence for chip in from_sensors(printed(e))]
         names: set[str] = set()
         for chip, tree, time in found:
             distinct = chip if chip.name not in names else replace(chip, name=f"{chip.name}-{len(names)}")

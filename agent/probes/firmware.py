@@ -6,7 +6,8 @@ Readings: ``firmware.vendor``, ``firmware.version``, ``firmware.release`` (text)
 the subject is the TPM) and ``firmware.tpm_description`` (text); ``firmware.lockdown`` (text).
 Sources: /sys/class/dmi/id (SMBIOS type 0), efivarfs (Documentation/filesystems/efivarfs.rst: four bytes of attributes
 before the value; UEFI 2.10 section 3.3 SecureBoot), /sys/class/tpm (Documentation/ABI/stable/sysfs-class-tpm),
-/sys/kernel/security/lockdown.
+/sys/kernel/security/lockdown. Of tables that were captured elsewhere (:mod:`agent.probes._dmi`) the BIOS (type 0) and
+a TPM (type 43) are read; that none is listed says nothing, as the listing is optional.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.probes._dmi import tables
 from agent.probes._identity import meaningful
 from agent.probes._probe import Probe, Seen
 
@@ -52,6 +54,7 @@ class FirmwareProbe(Probe):
         """Readings ``firmware.*``. The TPM is a part of the motherboard, no component of its own."""
         trees = [(item.tree(), item.time) for item in evidence if item.kind == "tree"]
         seen = [reading for tree, time in trees for reading in _readings(tree, time)]
+        seen += [reading for item in evidence for reading in _captured(item)]
         yield from seen
         if not any(reading.name in ("firmware.version", "firmware.boot_mode") for reading in seen):
             yield Gap("", Outcome.UNSUPPORTED, Text("no such hardware"), essential=True)
@@ -85,12 +88,39 @@ def _bios(tree: Tree, time: str) -> Iterator[Reading]:
         yield _reading("firmware.date", day, DMI + "bios_date", time)
 
 
+def _captured(item: Evidence) -> Iterator[Reading]:
+    """What captured tables say: the first BIOS, and every TPM."""
+    structures = tables(item)
+    for bios in [structure for structure in structures if structure.type == 0][:1]:
+        for name, field in (
+            ("firmware.vendor", "Vendor"),
+            ("firmware.version", "Version"),
+            ("firmware.release", "BIOS Revision"),
+        ):
+            text = meaningful(bios.text(field))
+            if text:
+                yield _reading(name, text[:200], item.source, item.time)
+        day = _date(bios.text("Release Date") or bios.text("Release"))
+        if day:
+            yield _reading("firmware.date", day, item.source, item.time)
+    for tpm in (structure for structure in structures if structure.type == 43):
+        yield _reading("firmware.tpm", True, item.source, item.time)
+        version = re.match(r"([12])\.", tpm.text("Specification Version"))
+        if version:
+            part = ComponentKind.MOTHERBOARD
+            yield Reading("firmware.tpm_version", int(version[1]), "1", part, "", item.source, item.time)
+
+
 def _date(text: str) -> str | None:
-    """``mm/dd/yyyy``, as SMBIOS has it (3.7 section 7.1; the two-digit year of old versions is of the 20th century)."""
+    """``mm/dd/yyyy``, as SMBIOS has it (3.7 section 7.1). A year of two digits cannot be before 1996, when there was no
+    SMBIOS yet (Linux drivers/firmware/dmi_scan.c, ``dmi_get_date``).
+    """
     match = re.fullmatch(r"(\d{2})/(\d{2})/(\d{4}|\d{2})", text, re.ASCII)
     if match is None:
         return None
-    year = int(match[3]) if len(match[3]) == 4 else 1900 + int(match[3])
+    year = int(match[3])
+    if len(match[3]) == 2:
+        year += 1900 if year >= 96 else 2000
     try:
         return date(year, int(match[1]), int(match[2])).isoformat()
     except ValueError:

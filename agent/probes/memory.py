@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._dmi import parse_dmidecode
+from agent.probes._dmi import TABLES, tables
 from agent.probes._modules import Module, modules, slots
 from agent.probes._probe import Probe, Seen
 
@@ -36,8 +36,9 @@ class MemoryProbe(Probe):
     (count since the driver was loaded) by ``mc0/LABEL``, and ``memory.edac.controller.corrected`` and ``.uncorrected``,
     which hold also what no module could be blamed for, by ``mc0``.
 
-    The area needs the amount of memory. Without EDAC (no ECC memory, so nearly every all-in-one PC) errors do not show
-    in any counter: that is a gap, but not an essential one, as only a memory test can close it.
+    The area needs the amount of memory; where only the firmware's tables were captured, the modules. Without
+    EDAC (no ECC memory, so nearly every all-in-one PC) errors do not show in any counter: that is a gap, but not an
+    essential one, as only a memory test can close it.
     """
 
     area = "memory"
@@ -54,16 +55,23 @@ class MemoryProbe(Probe):
             yield Gap("modules", Outcome.UNSUPPORTED, reason, remedy="sudo aiodiag probe memory")
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
-        """Components, readings and gaps; evidence ``tree`` and ``dmidecode`` (its text)."""
-        amount = counters = False
+        """Components, readings and gaps; evidence ``tree``, and the firmware's tables (:mod:`agent.probes._dmi`)."""
+        amount = counters = fitted = False
         for piece in evidence:
             if piece.kind == "tree":
                 for reading in (*_meminfo(piece), *_edac(piece)):
                     amount |= reading.name == "memory.total"
                     counters |= reading.name.startswith("memory.edac.")
                     yield reading
-            elif piece.kind in ("dmidecode", "dmidecode-text"):
-                yield from _firmware(piece)
+            elif piece.kind in TABLES:
+                for seen in _firmware(piece):
+                    fitted |= isinstance(seen, Component)
+                    yield seen
+        if evidence and all(piece.kind in TABLES for piece in evidence):
+            if not fitted:
+                reason = Text("the firmware describes no memory modules")
+                yield Gap("modules", Outcome.UNSUPPORTED, reason, essential=True)
+            return
         if not amount:
             reason = Text("could not be read: {error}", {"error": "/proc/meminfo"})
             yield Gap("total", Outcome.ERROR, reason, essential=True)
@@ -104,7 +112,7 @@ def _count(tree: Tree, path: str, name: str, subject: str, time: str) -> Iterato
 
 
 def _firmware(piece: Evidence) -> Iterator[Seen]:
-    structures = parse_dmidecode(piece.text())
+    structures = tables(piece)
     places = slots(structures)
     if not places:
         yield Gap("modules", Outcome.UNSUPPORTED, piece.problem or Text("the firmware describes no memory modules"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from functools import partial
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._probe import Probe, Seen
+from agent.probes._sensors import printed
 
 THERMAL = "/sys/class/thermal"
 HWMON = "/sys/class/hwmon"
@@ -52,7 +52,8 @@ class ThermalsProbe(Probe):
     ``.frequency_max`` in Hz, of the fastest. For context ``thermals.uptime`` in s and ``thermals.load``, the average
     number of running tasks of the last minute for each processor.
 
-    Of captured ``sensors -j`` output (evidence of kind ``sensors-json``) the processors' sensors are read.
+    Of captured output of ``sensors`` (evidence of the kinds ``sensors-json`` and ``sensors-text``) the processors'
+    sensors are read.
     """
 
     area = "thermals"
@@ -75,8 +76,7 @@ class ThermalsProbe(Probe):
         time = evidence[0].time if evidence else ""
         seen = [*_zones(merged, time), *_chips(merged, time)]
         for e in evidence:
-            if e.kind == "sensors-json":
-                seen += _sensors_json(e)
+            seen += _printed(e)
         yield from seen
         yield from _cooling(merged, time)
         yield from _processors(merged, time)
@@ -163,17 +163,16 @@ def _chips(tree: Tree, time: str) -> Iterator[Seen]:
             )
 
 
-def _sensors_json(evidence: Evidence) -> Iterator[Seen]:
-    """``sensors -j``: chip -> feature -> ``tempN_input``, in °C."""
-    data = evidence.json()
-    for chip, features in data.items() if isinstance(data, dict) else ():
+def _printed(evidence: Evidence) -> Iterator[Reading]:
+    """What ``sensors`` printed of processors: values are in °C."""
+    for chip, features in printed(evidence).items():
         kind = chip.partition("-")[0]
-        if kind not in CPU_CHIPS or not isinstance(features, dict):
+        if kind not in CPU_CHIPS:
             continue
         for label, values in features.items():
-            if not isinstance(values, dict) or (label == "Tctl" and "Tdie" in features):
+            if label == "Tctl" and "Tdie" in features:
                 continue
-            numbers = {re.sub(r"^temp\d+_", "", key): value for key, value in values.items() if _is_number(value)}
+            numbers = {re.sub(r"^temp\d+_", "", key): value for key, value in values.items()}
             yield from _sensor(
                 ComponentKind.CPU,
                 f"{chip}/{label}",
@@ -259,12 +258,6 @@ def _celsius(tree: Tree, path: str) -> float | None:
     """A file in m°C as °C."""
     value = tree.integer(path)
     return value / 1000 if value is not None and abs(value) < 2**63 else None
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and abs(value) < 2**63
 
 
 def _first_number(text: str | None) -> float | None:

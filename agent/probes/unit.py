@@ -1,7 +1,8 @@
 """Who this unit is: serial number, maker, model, board, chassis.
 
 Reads the SMBIOS strings in ``/sys/class/dmi/id`` (Documentation/ABI/testing/sysfs-class-dmi; serials and UUID are for
-root only) and, for root, asks dmidecode where sysfs gives no usable serial number. All values are text but
+root only) and, for root, asks dmidecode where sysfs gives no usable serial number; or the firmware's tables as they
+were captured elsewhere. All values are text but
 ``unit.chassis_type_number`` (SMBIOS 3.7 table 17, unit ``1``).
 """
 
@@ -12,7 +13,7 @@ from typing import ClassVar, NamedTuple
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
-from agent.probes._dmi import parse_dmidecode
+from agent.probes._dmi import TABLES, tables
 from agent.probes._identity import identity, meaningful, usable_serial, usable_uuid
 from agent.probes._probe import Probe, Seen
 from agent.tools.gap import program_gap
@@ -139,16 +140,16 @@ def _fields(evidence: Sequence[Evidence]) -> dict[str, _Field]:
                 if text is not None:
                     fields[path.removeprefix(DMI)] = _Field(text, path, item.time)
     for item in evidence:
-        if item.kind == "dmidecode":
-            for name, field in _from_dmidecode(item).items():
+        if item.kind in TABLES:
+            for name, field in _from_tables(item).items():
                 if name not in fields or not meaningful(fields[name].text):
                     fields[name] = field
     return fields
 
 
-def _from_dmidecode(evidence: Evidence) -> dict[str, _Field]:
+def _from_tables(evidence: Evidence) -> dict[str, _Field]:
     fields: dict[str, _Field] = {}
-    for structure in parse_dmidecode(evidence.text()):
+    for structure in tables(evidence):
         for name, spellings in _DMIDECODE.get(structure.type, {}).items():
             present = [spelling for spelling in spellings if spelling in structure.fields]
             # A board with several structures (risers) has the main one first.
@@ -234,7 +235,7 @@ def _gaps(evidence: Sequence[Evidence], fields: dict[str, _Field]) -> Iterator[G
     if _serial(fields) is not None:
         return
     for item in evidence:
-        if item.kind == "dmidecode" and item.problem:
+        if item.kind in TABLES and item.problem:
             yield program_gap(item, "dmidecode", essential=False)
         if item.kind == "tree":
             yield from _unreadable(item.tree())

@@ -81,19 +81,26 @@ def battery(readings: Readings) -> Iterator[Finding]:
             yield _finding("VOLT-5209", reading, Verdict.UNKNOWN, 0.7, values)
 
 
-@rule("FAN-2503", "FAN-2516", "FAN-2527")
+@rule("FAN-2503", "FAN-2516", "FAN-2527", "FAN-2534")
 def fans(readings: Readings) -> Iterator[Finding]:
-    """A fan that stands still although it should turn.
+    """A fan that stands still although it should turn, or turns far slower than it is told to.
 
     0 rpm alone says nothing: headers without a fan read 0 (even those with a name), many fans rest while it is cool,
     and on older chips minimum and alarm come from power-on values. So it is a fault only of the processor's own fan
-    beside a hot processor (FAN-2503), and a hint where a named fan does not follow its target speed (FAN-2527) or where
-    no measured fan turns beside a hot processor, since the right one may not be measured (FAN-2516). Confidences: ours.
+    beside a hot processor (FAN-2503), and a hint where a named fan does not follow its target speed at all (FAN-2527)
+    or by far (FAN-2534), or where no measured fan turns beside a hot processor, since the right one may not be measured
+    (FAN-2516). Confidences: ours.
     """
     fans = [r for r in readings.all("board.fan") if _number(r) is not None]
-    still = [r for r in fans if r.value == 0]
+    still = [r for r in fans if (_number(r) or 0.0) < entry("FAN-2503").limit("turning")]
     hot = _hot_processor(readings)
     judged = False
+    for reading in (fan for fan in fans if fan not in still):
+        target = readings.get("board.fan.target", reading.subject)
+        wanted, rpm = (_number(target) if target else None) or 0.0, _number(reading) or 0.0
+        if target is not None and _is_known(reading) and rpm < entry("FAN-2534").limit("share") * wanted:
+            values = {"rpm": round(rpm), "target": round(wanted)}
+            yield _finding("FAN-2534", reading, Verdict.UNKNOWN, 0.5, values, target)
     for reading in still:
         target = readings.get("board.fan.target", reading.subject)
         if hot is not None and _PROCESSOR_FAN.fullmatch(reading.subject.partition("/")[2]):

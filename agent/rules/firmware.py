@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
@@ -25,3 +26,32 @@ def no_tpm(readings: Readings) -> Iterator[Finding]:
             confidence=0.1,
             evidence=(tpm,),
         )
+
+
+@rule("FW-8018")
+def old(readings: Readings) -> Iterator[Finding]:
+    """The firmware was old when it was read. That there is a newer one nobody here knows, so it is a note to look for
+    one; of a virtual machine it says nothing. Silent where the clock was before the firmware. Confidence 0.3: ours.
+    """
+    built, virtual = readings.get("firmware.date"), readings.get("unit.virtual")
+    if built is None or (virtual is not None and virtual.value is True):
+        return
+    then, now = _day(str(built.value)), _day(built.time)
+    if then and now and (now - then).days * 86400 > entry("FW-8018").limit("age"):
+        yield Finding(
+            code="FW-8018",
+            component=entry("FW-8018").component,
+            subject="",
+            severity=entry("FW-8018").severity,
+            verdict=Verdict.UNKNOWN,
+            confidence=0.3,
+            values={"date": then.isoformat()},
+            evidence=(built,),
+        )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None

@@ -1,4 +1,4 @@
-"""Memory errors that the hardware counted, and memory that is fitted but not seen.
+"""Memory errors that the hardware counted, memory that is fitted but not seen, and memory that is held back.
 
 Sources of the odds: B. Schroeder, E. Pinheiro, W.-D. Weber, "DRAM Errors in the Wild: A Large-Scale Field Study",
 SIGMETRICS 2009 (Google's servers, 2.5 years): more than 8 % of modules see a corrected error in a year and 1.3 % of
@@ -59,6 +59,32 @@ def not_seen(readings: Readings) -> Iterator[Finding]:
     if missing >= entry("MEM-3038").limit("module") * smallest and missing >= entry("MEM-3038").limit("share") * fitted:
         values = {"seen": _gib(seen), "installed": _gib(fitted)}
         yield _finding("MEM-3038", "", Verdict.UNKNOWN, 0.5, values, total, installed, *sizes)
+
+
+@rule("MEM-3051")
+def slow(readings: Readings) -> Iterator[Finding]:
+    """A module runs much slower than it is rated for. Processors and boards set the pace, and a slower module beside it
+    does: in real tables every fourth unit runs somewhat below its modules' rating, so only a big difference is told,
+    and as a note. One finding, for the slowest by share. Confidence 0.2 (ours): the rest is a processor that allows no
+    more.
+    """
+    shares: list[tuple[float, Reading, Reading]] = []
+    for speed in readings.all("memory.module.speed"):
+        rated = readings.get("memory.module.rated_speed", speed.subject)
+        now, best = (
+            readings.number(speed.name, speed.subject),
+            readings.number("memory.module.rated_speed", speed.subject),
+        )
+        if rated is not None and now and best and now > 0 and best > 0:
+            shares.append((now / best, speed, rated))
+    share, speed, rated = min(shares, key=lambda found: found[0], default=(1.0, None, None))
+    if speed is not None and rated is not None and share < entry("MEM-3051").limit("share"):
+        values = {"speed": _mega(readings, speed), "rated": _mega(readings, rated)}
+        yield _finding("MEM-3051", speed.subject, Verdict.UNKNOWN, 0.2, values, speed, rated)
+
+
+def _mega(readings: Readings, reading: Reading) -> int:
+    return round((readings.number(reading.name, reading.subject) or 0.0) / 1_000_000)
 
 
 def _counted(readings: Readings, which: str, code: str, verdict: Verdict, confidence: float) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ def no_serial(readings: Readings) -> Iterator[Finding]:
             severity=entry("UNIT-9006").severity,
             verdict=Verdict.UNKNOWN,
             confidence=1.0,
-            values={"text": str(refused.value) if refused else ""},
+            values={"text": (str(refused.value).strip() if refused else "") or "–"},
             evidence=evidence,
         )
 

@@ -16,6 +16,7 @@ from agent.diagnose.capture import Capture
 from agent.diagnose.capture_file import encode
 from agent.diagnose.files import InputRefused
 from agent.diagnose.inputs import kinds, load, read
+from tests import smbios
 from tests.device import Device
 
 
@@ -47,12 +48,61 @@ def kernel_log(folder: Path) -> bytes:
     )
 
 
+def edid(folder: Path) -> bytes:
+    block = bytes.fromhex("00ffffffffffff00 0dae4027 78563412 0c21 0104 a5351e78").ljust(127, b"\x01")
+    return block + bytes([-sum(block) % 256])
+
+
+def dmidecode(folder: Path) -> bytes:
+    return b"""# dmidecode 3.4
+Getting SMBIOS data from sysfs.
+SMBIOS 3.3.0 present.
+
+Handle 0x0001, DMI type 1, 27 bytes
+System Information
+\tManufacturer: Hibertek
+\tProduct Name: AIO 24
+\tSerial Number: HB24B1206000093
+"""
+
+
+def smbios_dump(folder: Path) -> bytes:
+    return smbios.dump(
+        smbios.structure(0, 0, bytes([1, 2, 0, 0, 3, 0]) + bytes(12), "AMI", "1.2", "03/14/2026"),
+        smbios.structure(1, 1, bytes([1, 2, 0, 3]) + bytes(16), "Hibertek", "AIO 24", "HB24B1206000093"),
+    )
+
+
+def sensors_text(folder: Path) -> bytes:
+    return "coretemp-isa-0000\nAdapter: ISA adapter\nCore 0:  +45.0°C  (crit = +100.0°C)\n".encode()
+
+
+def sensors_json(folder: Path) -> bytes:
+    return b"""{
+   "coretemp-isa-0000":{
+      "Adapter": "ISA adapter",
+      "Core 0":{
+         "temp2_input": 45.000,
+         "temp2_crit": 100.000,
+      }
+   }
+}
+"""
+
+
+
+
 SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "bundle": bundle,
     "capture": capture,
+    "dmidecode": dmidecode,
+    "edid": edid,
     "kernel-log": kernel_log,
+    "sensors-json": sensors_json,
+    "sensors-text": sensors_text,
     "smartctl-json": smartctl_json,
     "smartctl-text": smartctl_text,
+    "smbios-dump": smbios_dump,
 }
 """A good one of each kind; a new kind brings one."""
 

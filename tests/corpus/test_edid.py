@@ -13,16 +13,14 @@ import pytest
 
 from agent.model import Evidence, Readings, Verdict
 from agent.probes.panel import PROBE
-from agent.probes.panel.edid import Edid, decode, from_hex
+from agent.probes.panel.edid import Edid, decode
+from agent.probes.panel.hex_text import from_hex
 from agent.rules import apply
 
 ORACLE = shutil.which("edid-decode")
 needs_oracle = pytest.mark.skipif(ORACLE is None, reason="edid-decode is not installed")
 
 DELIBERATE = {
-    # weeks beyond 54 are no weeks; edid-decode prints them
-    ("linuxhw-LG_Display-LGD0682-11448A50E9EF.bin", "week"),
-    ("linuxhw-LG_Display-LGD06AA-FCB2E5C63EFD.bin", "week"),
     # one byte too many: edid-decode refuses the file, we read the block and say so
     ("glpi-lcd.regis.bin", "*"),
 }

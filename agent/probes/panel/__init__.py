@@ -8,7 +8,8 @@ hangs in I2C. Lengths are in m, rates in Hz, modes in px, backlight levels a rat
 ``panel.internal`` is true for connectors that only a built-in panel can hang on (eDP, LVDS, DSI). In some all-in-ones
 the built-in panel hangs on DisplayPort or HDMI; nothing tells it from a monitor there, and ``panel.internal`` is false.
 
-An evidence of kind ``edid`` is a captured EDID by itself, binary or as a hexadecimal dump.
+An evidence of kind ``edid`` is a captured EDID by itself, binary or as a hexadecimal dump; its subject is the output
+as X names it (``eDP-1``), where that is known.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.probes._identity import usable_serial
 from agent.probes._probe import Probe, Seen
-from agent.probes.panel.edid import HEADER, Edid, decode, from_hex
+from agent.probes.panel.edid import Edid, decode, resembles
+from agent.probes.panel.hex_text import from_hex
 
 DRM = "/sys/class/drm"
 BACKLIGHT = "/sys/class/backlight"
@@ -32,6 +34,7 @@ NO_DISPLAY = ("Writeback",)
 CONNECTOR_FILES = ("status", "enabled", "dpms", "modes", "edid")
 BACKLIGHT_FILES = ("type", "scale", "bl_power", "max_brightness", "brightness", "actual_brightness")
 
+_X_OUTPUT = re.compile(r"(eDP|LVDS|DSI|HDMI|DP|DisplayPort|DVI|VGA)(-[A-Z])?(-?\d{1,3}){0,3}")
 _CONNECTOR = re.compile(r"card\d+-(?P<type>[A-Za-z]+(?:-[A-Z])?)-\d+")
 
 
@@ -141,11 +144,15 @@ def _connector(tree: Tree, name: str, time: str) -> Iterator[Seen]:
 
 def _captured_edid(evidence: Evidence) -> Iterator[Seen]:
     data = evidence.data
-    if data[:8] != HEADER:
+    if not resembles(data):
         data = from_hex(evidence.text()) or data
     name = evidence.subject or "edid"
     edid = decode(data)
-    yield _component(edid, name, "", evidence.source)
+    output = _X_OUTPUT.fullmatch(evidence.subject)
+    yield _component(edid, name, output[1] if output else "", evidence.source)
+    if output:
+        internal = output[1] in INTERNAL
+        yield Reading("panel.internal", internal, "", ComponentKind.PANEL, name, evidence.source, evidence.time)
     yield Reading("panel.edid.present", bool(data), "", ComponentKind.PANEL, name, evidence.source, evidence.time)
     if data:
         yield from _identification(edid, name, evidence.source, evidence.time)

@@ -8,7 +8,6 @@ Sources: VESA E-EDID Standard Release A2 (structures 1.3 and 1.4), CTA-861-G, VE
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from agent.probes.panel.extensions import Extension, read_extension
@@ -90,7 +89,7 @@ def decode(data: bytes) -> Edid:
     header_ok = data[:8] == HEADER
     checksums = tuple(sum(block) % 256 == 0 for block in blocks)
     stray = len(data) % BLOCK
-    if not blocks or sum(a == b for a, b in zip(data, HEADER, strict=False)) < 6:
+    if not blocks or not resembles(data):
         problems = tuple(_problems(header_ok, "", checksums, 0, stray))
         return Edid(header_ok=header_ok, checksums=checksums, stray_bytes=stray, problems=problems)
     base = blocks[0]
@@ -99,7 +98,7 @@ def decode(data: bytes) -> Edid:
     announced = next((e.extension_count for e in extensions if e.extension_count is not None), base[126])
     descriptors = [base[at : at + 18] for at in range(54, 126, 18)]
     everywhere = [*descriptors, *(d for extension in extensions for d in extension.descriptors)]
-    first = detailed_timing(descriptors[0])
+    first = next((timing for timing in map(detailed_timing, descriptors) if timing), None)
     width_mm, height_mm = _size(base, first, extensions)
     week, year, model_year = _date(base)
     return Edid(
@@ -128,18 +127,12 @@ def decode(data: bytes) -> Edid:
     )
 
 
-def from_hex(text: str) -> bytes:
-    """The bytes of a hexadecimal dump as ``edid-decode`` and ``xrandr --verbose`` print it: the first run of lines that
-    are hexadecimal and nothing else. Empty when there is none.
+def resembles(data: bytes) -> bool:
+    """Whether the first eight bytes are an EDID's header, or its ruins: with up to two wrong bytes, as the kernel
+    allows (``edid_fixup`` of drm_edid.c), but one of the two zeros, which bytes that were never written do not have.
     """
-    found = bytearray()
-    for line in text.splitlines():
-        compact = re.sub(r"[\s:,]|0x", "", line)
-        if re.fullmatch(r"([0-9A-Fa-f]{2})+", compact):
-            found += bytes.fromhex(compact)
-        elif compact and found:
-            break
-    return bytes(found)
+    right = sum(a == b for a, b in zip(data[:8], HEADER, strict=False))
+    return len(data) >= 8 and right >= 6 and 0 in (data[0], data[7])
 
 
 def _problems(header_ok: bool, version: str, checksums: tuple[bool, ...], announced: int, stray: int) -> list[str]:
@@ -170,11 +163,11 @@ def _manufacturer(base: bytes) -> str:
 
 
 def _date(base: bytes) -> tuple[int | None, int | None, int | None]:
-    """Week, year and model year (section 3.4.4). A week outside 1 to 54 is not one."""
+    """Week, year and model year (section 3.4.4). A week is told as it stands, though there are 54 at most."""
     week, year = base[16], base[17] + 1990
     if week == 0xFF:
         return None, None, year
-    return week if 1 <= week <= 54 else None, year, None
+    return week or None, year, None
 
 
 def _size(base: bytes, first: Timing | None, extensions: list[Extension]) -> tuple[float, float]:

@@ -20,6 +20,12 @@ ZONE = "/sys/class/thermal/thermal_zone0/"
 FILES = Tree({f"{ZONE}type": "x86_pkg_temp\n", f"{ZONE}temp": "45000\n"})
 WARM = Evidence("tree", "thermal_zone0", FILES.encode(), ZONE, TIME)
 THERMALS = CapturedStep("probe.thermals", (WARM,))
+DMIDECODE = """Handle 0x0001, DMI type 1, 27 bytes
+System Information
+\tManufacturer: Hibertek
+\tProduct Name: AIO 24
+\tSerial Number: HB24B120609
+"""
 
 
 def capture(*steps: CapturedStep) -> Capture:
@@ -104,3 +110,17 @@ def test_more_steps_than_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "AT_ONCE", 2)
     view = judge.judged(capture(*(CapturedStep(f"probe.x{n}") for n in range(3)), THERMALS))
     assert list(view.outcomes) == ["probe.x0", "probe.x1", "probe.x2", "probe.thermals", "rules"]
+
+
+def test_evidence_that_stands_alone_says_itself_whose_it_is() -> None:
+    table = Evidence("dmidecode", "", DMIDECODE.encode(), "dmi.txt", TIME)
+    alone = Capture(unit={}, needed=("probe.unit", "rules"), steps=(CapturedStep("probe.unit", (table,)),))
+    view = judge.judged(alone)
+    assert (view.unit["serial"], view.unit["manufacturer"], view.unit["model"]) == ("HB24B120609", "Hibertek", "AIO 24")
+    assert view.complete
+
+
+def test_whose_evidence_of_a_run_is_says_the_run() -> None:
+    """A person may have typed the serial number of the label, which the firmware does not know."""
+    table = Evidence("dmidecode", "", DMIDECODE.encode(), "dmi.txt", TIME)
+    assert judge.judged(capture(CapturedStep("probe.unit", (table,)))).unit == {"serial": "AIO24-0001"}

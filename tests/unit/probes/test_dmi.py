@@ -6,7 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probes._dmi import Structure, parse_dmidecode
+from agent.probes._dmi import parse_dmidecode
+from agent.probes._structure import Structure
 
 NOW = """# dmidecode 3.6
 Getting SMBIOS data from sysfs.
@@ -77,3 +78,15 @@ def test_no_text_breaks_it(text: str) -> None:
         assert 0 <= structure.type <= 999
         for name in structure.fields:
             assert bool(structure.text(name)) + bool(structure.lines(name)) <= 1
+
+
+def test_quiet_output_has_no_handles() -> None:
+    quiet = "# dmidecode 3.4\nSystem Information\n\tManufacturer: HP\n\tSerial Number: 5CD1234XYZ\n\n"
+    quiet += "OEM Strings\n\tString 1: x\n\nMemory Device\n\tSize: 8 GB\n\tLocator: DIMM1\n"
+    system, module = parse_dmidecode(quiet)
+    assert (system.type, system.text("Serial Number")) == (1, "5CD1234XYZ")
+    assert (module.type, module.text("Size")) == (17, "8 GB")
+
+
+def test_lines_ended_by_windows_and_a_byte_order_mark() -> None:
+    assert parse_dmidecode("\ufeff" + NOW.replace("\n", "\r\n")) == parse_dmidecode(NOW)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from agent.host import Host
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Readings, Tree
 from agent.probes.panel import PROBE
-from agent.probes.panel.edid import HEADER, decode, from_hex
+from agent.probes.panel.edid import HEADER, decode
+from agent.probes.panel.hex_text import from_hex
 
 TIME = "2026-01-01T00:00:00Z"
 

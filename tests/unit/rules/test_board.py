@@ -184,3 +184,15 @@ def _printed(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, dict[str, fl
             inputs[found[1]] = values
     if inputs:
         yield chip, inputs
+
+
+@pytest.mark.parametrize(("rpm", "found"), [(1000.0, False), (500.0, False), (430.0, True), (120.0, True)])
+def test_a_fan_far_slower_than_it_is_told(rpm: float, found: bool) -> None:
+    chips = {"applesmc-isa-0300": {"ODD": {"fan1_input": rpm, "fan1_target": 1100.0}}}
+    assert verdicts(chips) == ([("FAN-2534", "ODD", Verdict.UNKNOWN)] if found else [])
+
+
+def test_a_few_turns_are_none() -> None:
+    chips = {"dell_smm-virtual-0": {"CPU Fan": {"fan1_input": 10.0}}}
+    assert verdicts(chips | processor(61)) == []
+    assert verdicts(chips | processor(95)) == [("FAN-2503", "CPU Fan", Verdict.FAIL)]

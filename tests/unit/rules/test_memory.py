@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agent.catalogue.entry import LANGUAGES, entry
@@ -63,3 +65,21 @@ def test_pages_given_up() -> None:
 )
 def test_a_module_that_is_not_seen(seen: float, sizes: list[str], found: bool) -> None:
     assert [f.code for f in findings(meminfo(seen), *sizes)] == (["MEM-3038"] if found else [])
+
+
+@pytest.mark.parametrize(("speed", "found"), [(2400, False), (1867, True), (0, False)])
+def test_memory_that_is_held_back(speed: int, found: bool) -> None:
+    module = f"Size: 8 GB\n\tLocator: DIMM0\n\tSpeed: 3200 MT/s\n\tConfigured Memory Speed: {speed} MT/s\n"
+    dmi = Evidence("dmidecode", "", f"Handle 0x0001, DMI type 17, 40 bytes\nMemory Device\n\t{module}".encode(), "", "")
+    judged = list(memory.slow(Readings(s for s in PROBE.interpret([dmi]) if isinstance(s, Reading))))
+    expected = {"speed": speed, "rated": 3200}
+    assert [(f.code, f.subject, f.values) for f in judged] == ([("MEM-3051", "DIMM0", expected)] if found else [])
+
+
+def test_real_units_run_near_the_rating_of_their_memory(shared: Path) -> None:
+    slow: list[object] = []
+    for file in sorted((shared / "corpora/dmi").glob("*.txt")):
+        evidence = Evidence("dmidecode", "", file.read_bytes(), file.name, "2026-01-02T03:04:05Z")
+        readings = Readings(s for s in PROBE.interpret([evidence]) if isinstance(s, Reading))
+        slow += [finding.values for finding in memory.slow(readings)]
+    assert slow == [{"speed": 800, "rated": 1600}]
