@@ -125,13 +125,13 @@ class _Records:
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
+        self._time = utc_text(datetime.now(UTC))
 
     def append(self, *artifacts: ocp.Artifact) -> list[int]:
         first = len(self.records)
         if first + len(artifacts) > RECORDS_MOST:
             raise InputRefused(Text("the evidence is larger than allowed"))
-        time = utc_text(datetime.now(UTC))
-        self.records += [{"sequenceNumber": n, "timestamp": time, **a} for n, a in enumerate(artifacts, first)]
+        self.records += [{"sequenceNumber": n, "timestamp": self._time, **a} for n, a in enumerate(artifacts, first)]
         return list(range(first, len(self.records)))
 
     def attach(self, step: str, evidence: Evidence) -> int:

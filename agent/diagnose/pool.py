@@ -4,13 +4,14 @@ its answer.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from agent.diagnose.diagnosis import Diagnosis, diagnose
 from agent.diagnose.files import InputRefused
@@ -19,8 +20,7 @@ from agent.diagnose.judge import Running
 from agent.model import Text
 from agent.runner.engine import Engine
 
-if TYPE_CHECKING:
-    from pebble import ProcessPool
+T = TypeVar("T")
 
 MEMORY_CAP = 2 << 30
 """Bytes of address space of one process; ours, ten times what the largest captures take."""
@@ -43,26 +43,36 @@ class Refused(NamedTuple):
     broke: bool = False
 
 
-Answer = Diagnosis | Refused
-
-
-def diagnoses(files: Sequence[str], kind: str | None = None) -> Iterator[tuple[str, Answer]]:
-    """Diagnose every file, as :func:`agent.diagnose.diagnosis.diagnose`, and give each with what became of it, in their
-    order. Left early, it ends its processes.
+def diagnoses(
+    files: Sequence[str], told: Callable[[Diagnosis], T], kind: str | None = None
+) -> Iterator[tuple[str, T | Refused]]:
+    """Diagnose every file, as :func:`agent.diagnose.diagnosis.diagnose`, and give each with what ``told`` makes of its
+    diagnosis, in their order. ``told`` is called where the file was diagnosed: what it returns is all that has to be
+    brought over. Left early, it ends its processes.
     """
     from pebble import ProcessPool
 
     cores = max(1, len(os.sched_getaffinity(0)))
     context = multiprocessing.get_context("fork")
     pool = ProcessPool(min(cores, len(files)), TASKS_MOST, _bound_memory, context=context)
-    waiting: deque[tuple[str, Future[Answer]]] = deque()
+
+    def answer(file: str, first: Future[T | Refused]) -> tuple[str, T | Refused]:
+        with contextlib.suppress(Exception):  # its process died or was ended: once more, with a process for each step
+            return file, first.result()
+        try:
+            return file, pool.schedule(_diagnosed, (file, kind, told, Engine), timeout=ISOLATED_S).result()
+        except Exception as e:
+            error = f"{type(e).__name__}: {e}"
+            return file, Refused(Text("the check itself broke: {error}", {"error": error}), broke=True)
+
+    waiting: deque[tuple[str, Future[T | Refused]]] = deque()
     try:
         for file in files:
-            waiting.append((file, pool.schedule(_in_place, (file, kind), timeout=AT_ONCE_S)))
+            waiting.append((file, pool.schedule(_diagnosed, (file, kind, told, InPlace), timeout=AT_ONCE_S)))
             if len(waiting) >= AHEAD * cores:
-                yield _answer(pool, kind, *waiting.popleft())
+                yield answer(*waiting.popleft())
         while waiting:
-            yield _answer(pool, kind, *waiting.popleft())
+            yield answer(*waiting.popleft())
         pool.close()
     except BaseException:
         pool.stop()
@@ -71,34 +81,14 @@ def diagnoses(files: Sequence[str], kind: str | None = None) -> Iterator[tuple[s
         pool.join()
 
 
-def _answer(pool: ProcessPool, kind: str | None, file: str, first: Future[Answer]) -> tuple[str, Answer]:
+def _diagnosed(file: str, kind: str | None, told: Callable[[Diagnosis], T], running: Running) -> T | Refused:
     try:
-        return file, first.result()
-    except Exception:  # its process died or was ended: once more, with a process for each step
-        again = pool.schedule(_isolated, (file, kind), timeout=ISOLATED_S)
-    try:
-        return file, again.result()
-    except Exception as e:
-        error = f"{type(e).__name__}: {e}"
-        return file, Refused(Text("the check itself broke: {error}", {"error": error}), broke=True)
+        return told(diagnose(file, kind, running))
+    except InputRefused as e:
+        return Refused(e.reason)
 
 
 def _bound_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     cap = MEMORY_CAP if hard == resource.RLIM_INFINITY else min(MEMORY_CAP, hard)
     resource.setrlimit(resource.RLIMIT_AS, (cap, hard))
-
-
-def _in_place(file: str, kind: str | None) -> Answer:
-    return _told(file, kind, InPlace)
-
-
-def _isolated(file: str, kind: str | None) -> Answer:
-    return _told(file, kind, Engine)
-
-
-def _told(file: str, kind: str | None, running: Running) -> Answer:
-    try:
-        return diagnose(file, kind, running)
-    except InputRefused as e:
-        return Refused(e.reason)

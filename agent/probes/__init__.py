@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
 from agent.probes._probe import Probe
 
 
-def areas() -> list[str]:
+@functools.cache
+def areas() -> tuple[str, ...]:
     """The names of all areas, sorted; imports none of them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
 def load(area: str) -> Probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
@@ -41,12 +42,13 @@ def rule(*codes: str) -> Callable[[Judge], Judge]:
     return register
 
 
-def rules() -> list[Rule]:
+@functools.cache
+def rules() -> tuple[Rule, ...]:
     """All rules, by name."""
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"{__name__}.{module.name}")
-    return [_RULES[name] for name in sorted(_RULES)]
+    return tuple(_RULES[name] for name in sorted(_RULES))
 
 
 def apply(readings: Readings) -> Iterator[Finding]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
 from agent.tests_hw._test import HardwareTest
 
 
-def tests() -> list[str]:
+@functools.cache
+def tests() -> tuple[str, ...]:
     """The names of all hardware tests, sorted; imports none of them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
 def load(name: str) -> HardwareTest:

@@ -4,15 +4,17 @@ that stops a test.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
 from agent.watch._watcher import Watcher
 
 
-def watchers() -> list[str]:
+@functools.cache
+def watchers() -> tuple[str, ...]:
     """The names of all watchers, sorted; imports none of them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
 def load(name: str) -> Watcher:

@@ -90,8 +90,6 @@ def sensors_json(folder: Path) -> bytes:
 """
 
 
-
-
 SAMPLES: dict[str, Callable[[Path], bytes]] = {
     "bundle": bundle,
     "capture": capture,

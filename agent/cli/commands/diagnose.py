@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import INCOMPLETE, USAGE, Problem
 from agent.cli.streams import print_json, tell
-from agent.model import Text
+from agent.model import RunVerdict, Text
 from agent.model.verdict import exit_status
 from agent.texts import render
 
@@ -42,22 +43,27 @@ def run(args: argparse.Namespace) -> int:
         raise Problem(Text("unknown kind {kind}; there are: {known}", values))
     documents: list[dict[str, Any]] = []
     statuses: set[int] = set()
-    for file, answer in diagnoses(args.files, args.kind):
+    told = functools.partial(_document, language=args.lang) if args.json else _whole
+    for file, answer in diagnoses(args.files, told, args.kind):
         if isinstance(answer, Refused):
             statuses.add(INCOMPLETE if answer.broke else USAGE)
             documents.append(_refused(file, answer, args))
+        elif isinstance(answer, dict):
+            statuses.add(exit_status(RunVerdict(answer["verdict"])))
+            documents.append(answer)
         else:
             statuses.add(exit_status(answer.view.verdict))
-            if args.json:
-                documents.append(_document(answer, args.lang))
-            else:
-                print_diagnosis(answer, args.lang)
+            print_diagnosis(answer, args.lang)
     if args.json:
         print_json(documents)
     return next((status for status in (USAGE, 1, INCOMPLETE) if status in statuses), 0)
 
 
-def _document(diagnosis: Diagnosis, language: str) -> dict[str, Any]:
+def _whole(diagnosis: Diagnosis) -> Diagnosis | dict[str, Any]:
+    return diagnosis
+
+
+def _document(diagnosis: Diagnosis, language: str) -> Diagnosis | dict[str, Any]:
     from agent.runner.summary import summary
 
     document = summary(

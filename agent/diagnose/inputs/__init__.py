@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from pathlib import Path
@@ -15,11 +16,14 @@ HEAD = 64 * 1024
 """Bytes at the beginning of a file by which its kind is told; ours."""
 
 
-def kinds() -> list[str]:
+@functools.cache
+def kinds() -> tuple[str, ...]:
     """The names of all kinds, sorted, as ``--kind`` takes them; imports none of them."""
-    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    names = [m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")]
+    return tuple(sorted(names))
 
 
+@functools.cache
 def load(kind: str) -> Input:
     """The kind of that name; raises ``KeyError`` when there is none."""
     if kind not in kinds():
@@ -40,7 +44,7 @@ def read(path: Path, kind: str | None = None) -> tuple[str, Capture]:
 
 def _kind_of(path: Path) -> str:
     head = read_head(path, HEAD)
-    for kind in kinds():
+    for kind in sorted(kinds(), key=lambda kind: not load(kind).marked):
         if load(kind).recognises(head):
             return kind
     known = ", ".join(kinds())

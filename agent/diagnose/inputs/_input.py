@@ -17,6 +17,8 @@ class Input(ABC):
     """
 
     name: ClassVar[str]
+    marked: ClassVar[bool] = True
+    """Whether its files carry a mark of their own, which is soon looked for; a kind without one is tried last."""
 
     @abstractmethod
     def recognises(self, head: bytes) -> bool:

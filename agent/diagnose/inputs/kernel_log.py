@@ -33,6 +33,7 @@ class KernelLogInput(Input):
     """See the module."""
 
     name = "kernel-log"
+    marked = False
 
     def recognises(self, head: bytes) -> bool:
         """Text with a line that has a log's time (and sender), or is a message of the kernel by its wording."""

@@ -31,11 +31,15 @@ def hostile(tmp_path: Path) -> str:
     return str(file)
 
 
+def whole(diagnosis: Diagnosis) -> Diagnosis:
+    return diagnosis
+
+
 def test_every_file_has_its_answer_in_its_place(good: str, tmp_path: Path) -> None:
     other = tmp_path / "letter.txt"
     other.write_text("Dear Sirs,\n")
     files = [good, str(other), str(tmp_path / "absent"), good] * 40
-    answers = list(diagnoses(files))
+    answers = list(diagnoses(files, whole))
     assert [file for file, _ in answers] == files
     for file, answer in answers:
         assert isinstance(answer, Diagnosis if file == good else Refused)
@@ -43,7 +47,7 @@ def test_every_file_has_its_answer_in_its_place(good: str, tmp_path: Path) -> No
 
 
 def test_it_is_the_diagnosis_of_one_file_alone(good: str) -> None:
-    ((_, answer),) = diagnoses([good])
+    ((_, answer),) = diagnoses([good], whole)
     assert isinstance(answer, Diagnosis)
     alone = diagnose(good).view
     assert (answer.view.outcomes, answer.view.unit) == (alone.outcomes, alone.unit)
@@ -56,7 +60,7 @@ def test_a_file_that_gets_the_better_of_a_step(
 ) -> None:
     put_in(monkeypatch, how)
     monkeypatch.setattr(judge, "INTERPRET_S", 0.5)
-    answers = [answer for _, answer in diagnoses([good, hostile, good])]
+    answers = [answer for _, answer in diagnoses([good, hostile, good], whole)]
     assert all(isinstance(answer, Diagnosis) for answer in answers), answers
     outcomes = [answer.view.outcomes for answer in answers if isinstance(answer, Diagnosis)]
     assert outcomes[0] == outcomes[2] == {"probe.thermals": Outcome.PASS, "rules": Outcome.PASS}
@@ -73,14 +77,14 @@ def test_a_file_that_cannot_even_be_read(how: str, good: str, monkeypatch: pytes
     monkeypatch.setattr(pool, "AT_ONCE_S", 0.5)
     monkeypatch.setattr(pool, "ISOLATED_S", 0.5)
     monkeypatch.setattr("agent.diagnose.diagnosis.read", read)
-    ((_, answer),) = diagnoses([good])
+    ((_, answer),) = diagnoses([good], whole)
     assert isinstance(answer, Refused)
     assert answer.broke
     assert "broke" in str(answer.reason)
 
 
 def test_left_early_it_leaves_no_process_behind(good: str) -> None:
-    answers = diagnoses([good] * 50)
+    answers = diagnoses([good] * 50, whole)
     next(answers)
     answers.close()
     with pytest.raises(ChildProcessError):
