@@ -104,7 +104,7 @@ class Answers(NamedTuple):
 
 
 def test_mutated_captures(shared: Path, tmp_path: Path) -> None:
-    originals = [row.file for row in rows(shared)]
+    originals = [row.file for row in rows(shared) if row.file.is_file()]
     chance = random.Random(SEED)
     for first in range(0, MUTATED, BATCH):
         folder = tmp_path / str(first)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.cli.main import main
-from tests.corpus.evaluation import Document
+from tests.corpus.evaluation import Documents
 
 
-def diagnosed(files: Sequence[Path]) -> dict[str, Document]:
+def diagnosed(files: Sequence[Path]) -> Documents:
     """What is said of each file, by its path."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):

@@ -16,6 +16,8 @@ from tests.corpus.index import Row
 
 Document = Mapping[str, Any]
 """What ``aiodiag diagnose --json`` says of one file."""
+Documents = Mapping[str, Document]
+"""Those of many files, by the file as it was named."""
 
 EXPLAINED = Path(__file__).with_name("explained.toml")
 
@@ -69,7 +71,7 @@ def all_kinds() -> list[Kind]:
     return sorted((Kind(m.KIND, m.GOAL, m.mark) for m in modules), key=lambda kind: kind.name)
 
 
-def marked(kind: Kind, rows: Iterable[Row], documents: Mapping[str, Document]) -> list[Marked]:
+def marked(kind: Kind, rows: Iterable[Row], documents: Documents) -> list[Marked]:
     """The marks of every row of a kind; ``documents`` by the path of the file."""
     found = [(row, kind.mark(row, documents[str(row.file)])) for row in rows if row.kind == kind.name]
     return [Marked(row, mark) for row, mark in found if mark is not None]

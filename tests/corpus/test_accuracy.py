@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import pytest
 
 from tests.corpus import report
-from tests.corpus.diagnosed import diagnosed
-from tests.corpus.evaluation import Document, Kind, Marked, Result, all_kinds, explained, marked, share
-from tests.corpus.index import Row, rows
+from tests.corpus.evaluation import Document, Documents, Kind, Marked, Result, all_kinds, explained, marked, share
+from tests.corpus.index import Row
 
 WRONG = (Result.MISSED, Result.FALSE_ALARM)
 
 
 @pytest.fixture(scope="module")
-def captures(shared: Path) -> list[Row]:
-    return rows(shared)
-
-
-@pytest.fixture(scope="module")
-def documents(captures: list[Row]) -> Mapping[str, Document]:
-    return diagnosed([row.file for row in captures])
-
-
-@pytest.fixture(scope="module")
-def marks(captures: list[Row], documents: Mapping[str, Document]) -> dict[str, list[Marked]]:
+def marks(captures: list[Row], documents: Documents) -> dict[str, list[Marked]]:
     return {kind.name: marked(kind, captures, documents) for kind in all_kinds()}
 
 
@@ -45,7 +31,7 @@ def test_every_miss_and_false_alarm_is_explained_and_nothing_else(marks: dict[st
     assert wrong == set(explained())
 
 
-def test_nothing_breaks(documents: Mapping[str, Document]) -> None:
+def test_nothing_breaks(documents: Documents) -> None:
     assert not [path for path, document in documents.items() if _broke(document)]
 
 
