@@ -62,7 +62,7 @@ class SmartctlTextInput(Input):
         captures = []
         for report in _reports(text):
             called = _CALLED.search(report)
-            name = called[1].strip() if called else "disk"
+            name = "".join(filter(str.isprintable, called[1])).strip() if called else "disk"
             named[name] = named.get(name, 0) + 1
             subject = name if named[name] == 1 else f"{name} ({named[name]})"
             captures.append(
