@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
-from agent.diagnose.files import read_all
+from agent.diagnose.files import InputRefused, read_all
 from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._decoded import utf_8
 from agent.diagnose.inputs._input import Input
+from agent.model import Text
 
 SIZE_CAP = 1024 * 1024
 """Bytes; ours. The longest reports have 50 KB."""
@@ -58,6 +59,8 @@ class SmartctlTextInput(Input):
     def read(self, path: Path) -> Capture:
         """A piece of evidence for each report in the file; its subject is the drive's model."""
         text = utf_8(read_all(path, SIZE_CAP)).decode("utf-8", "replace")
+        if not text.strip():
+            raise InputRefused(Text("there is nothing in the file"))
         named: dict[str, int] = {}
         captures = []
         for report in _reports(text):
