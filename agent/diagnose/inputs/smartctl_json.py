@@ -46,6 +46,8 @@ class SmartctlJsonInput(Input):
     def read(self, path: Path) -> Capture:
         """The subject is the device that was asked. A list of drives (``--scan``) is refused."""
         data = utf_8(read_all(path, SIZE_CAP))
+        if not data.strip():
+            raise InputRefused(Text("there is nothing in the file"))
         members = _members(data)
         if b"devices" in members and b"device" not in members:
             raise InputRefused(Text("the file lists drives, but holds no report of one"))

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
-from agent.diagnose.files import read_all
+from agent.diagnose.files import InputRefused, read_all
 from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._decoded import utf_8
 from agent.diagnose.inputs._input import Input
+from agent.model import Text
 
 SIZE_CAP = 1024 * 1024
 """Bytes; ours. The longest reports have 50 KB."""
@@ -58,11 +59,13 @@ class SmartctlTextInput(Input):
     def read(self, path: Path) -> Capture:
         """A piece of evidence for each report in the file; its subject is the drive's model."""
         text = utf_8(read_all(path, SIZE_CAP)).decode("utf-8", "replace")
+        if not text.strip():
+            raise InputRefused(Text("there is nothing in the file"))
         named: dict[str, int] = {}
         captures = []
         for report in _reports(text):
             called = _CALLED.search(report)
-            name = called[1].strip() if called else "disk"
+            name = "".join(filter(str.isprintable, called[1])).strip() if called else "disk"
             named[name] = named.get(name, 0) + 1
             subject = name if named[name] == 1 else f"{name} ({named[name]})"
             captures.append(

@@ -23,7 +23,8 @@ from agent.model import Component, Evidence, Gap, Outcome, Reading, Tree
 from agent.probes import storage
 from agent.probes.storage import PROBE, _smart_json
 from agent.probes.storage._drives import drives
-from agent.probes.storage._facts import decoded_raw, words
+from agent.probes.storage._facts import Attribute, decoded_raw, words
+from agent.probes.storage._report import document_of
 from agent.probes.storage._smart_json import json_facts
 from agent.probes.storage._smart_text import text_facts
 from agent.tools import Result, programs, run
@@ -441,6 +442,151 @@ def _captures(shared: Path) -> list[tuple[Path, str]]:
 
 def _round_trips(seen: Iterable[Any]) -> bool:
     return all(type(s).from_json(json.loads(json.dumps(s.to_json()))) == s for s in seen)
+
+
+class TestReport:
+    """smartctl's text, as its source prints it (smartmontools ataprint.cpp, nvmeprint.cpp, scsiprint.cpp)."""
+
+    def test_the_attribute_table_in_every_format(self) -> None:
+        old = json_facts(document_of(OLD_TEXT.splitlines())).attributes
+        assert old[190] == Attribute(190, "Airflow_Temperature_Cel", 44, 44, 45, "now", False, 56)
+        assert (old[5].prefailure, old[9].raw) == (True, 876)
+        in_hex = OLD_TEXT.replace("\n190 ", "\n0xbe ").replace("   044   044   045 ", "  0x2c  0x2c  0x2d ")
+        for text in (BRIEF_TEXT, in_hex, OLD_TEXT.replace("\n", "\r\n")):
+            assert json_facts(document_of(text.splitlines())).attributes == old
+
+    def test_logs_of_ata(self) -> None:
+        facts = json_facts(
+            document_of(
+                """\
+SMART Extended Comprehensive Error Log Version: 1 (64 sectors)
+Device Error Count: 21240 (device log contains only the most recent 256 errors)
+Error 21240 [247] occurred at disk power-on lifetime: 6674 hours (278 days + 2 hours)
+  ER -- ST COUNT  LBA_48  LH LM LL DV DC
+  40 -- 51 00 00 00 00 0c 79 6b b8 ec 00  Error: UNC at LBA = 0x0c796bb8 = 209284024
+Error 21239 [246] occurred at disk power-on lifetime: 6600 hours (275 days + 0 hours)
+  84 51 18 1b 4e 00 e0  Error: ICRC, ABRT 24 sectors at LBA = 0x00004e1b = 19995
+
+SMART Extended Self-test Log Version: 1 (1 sectors)
+Num  Test_Description    Status                  Remaining  LifeTime(hours)  LBA_of_first_error
+# 1  Short offline       Self-test routine in progress 10%      6650         -
+# 2  Selective offline   Completed: read failure       90%      6648         84917432
+# 3  Extended offline    Completed: servo/seek failure 40%      6000         -
+#21  Extended offline    Completed without error       00%       476         -
+
+Lifetime    Min/Max Temperature:    -17/74 Celsius
+Under/Over Temperature Limit Count:   0/2
+Min/Max recommended Temperature:      0/60 Celsius
+
+0x04  0x008  4           19523  ---  Number of Reported Uncorrectable Errors
+0x05  0x050  4               3  ---  Time in Over-Temperature
+0x06  0x018  4               -  ---  Number of Interface CRC Errors
+  7  0x008  1               12~ Percentage Used Endurance Indicator
+
+Pending Defects log (GP Log 0x0c)
+Index                LBA    Hours
+    0           10000000     6000
+    1           10000001        -
+
+0x0001  4            2  Command failed due to ICRC error
+0x000a  2       65535+  Device-to-host register FISes sent due to a COMRESET
+""".splitlines()
+            )
+        )
+        assert (facts.error_log_count, facts.error_log_media, facts.error_log_interface) == (21240, 1, 1)
+        assert facts.error_log_media_hours == 6674
+        assert (facts.selftest_count, facts.selftest_failures, facts.selftest_last_passed) == (4, 2, False)
+        assert (facts.selftest_failure, facts.selftest_failure_lba) == ("Completed: read failure", 84917432)
+        assert (facts.temperature_max, facts.temperature_over, facts.temperature_limit) == (74, 2, 60)
+        assert (facts.reported_uncorrectable, facts.temperature_over_s, facts.interface_crc) == (19523, 180, None)
+        assert (facts.percentage_used, facts.pending_defects) == (12, 2)
+        assert (facts.phy_crc, facts.phy_resets) == (2, 65535)
+
+    def test_logs_of_nvme_in_any_locale(self) -> None:
+        facts = json_facts(
+            document_of(
+                """\
+Model Number:                       X 1
+Total NVM Capacity:                 512.110.190.592 [512 GB]
+Warning  Comp. Temp. Threshold:     82 Celsius
+SMART/Health Information (NVMe Log 0x02)
+Critical Warning:                   0x05
+Temperature:                        -4 Celsius
+Available Spare:                    3%
+Percentage Used:                    114%
+Host Read Commands:                 1.006.400.099
+Power On Hours:                     5\ufffd231
+Unsafe Shutdowns:                   1\u202f008
+Media and Data Integrity Errors:    2,700,560
+Error Information Log Entries:      3 096
+Warning  Comp. Temperature Time:    2
+
+Error Information (NVMe Log 0x01, 16 of 64 entries)
+Num   ErrCount  SQId   CmdId  Status  PELoc          LBA  NSID    VS  Message
+  0       3096     1  0x1010  0x4004      -            0     1     -  Invalid Field in Command
+  1       3095     4  0x0010  0xc502  0x000         4711     1     -  Unrecovered Read Error
+  2 9999999999     4  0x0010  0xc502  0x000         4711     1     -
+
+Self-test Log (NVMe Log 0x06)
+Num  Test_Description  Status                       Power_on_Hours  Failing_LBA  NSID Seg SCT Code
+ 0   Short             Aborted: Controller Reset               990            -     -   -   -    -
+ 1   Extended          Completed: failed segments              987         4711     1   2   -    -
+""".splitlines()
+            )
+        )
+        assert (facts.size, facts.temperature_limit, facts.critical_warning) == (512110190592, 82, 5)
+        assert (facts.temperature, facts.available_spare, facts.percentage_used) == (-4, 3, 114)
+        assert (facts.power_on_hours, facts.unsafe_shutdowns, facts.media_errors) == (5231, 1008, 2700560)
+        assert (facts.nvme_error_entries, facts.nvme_error_media, facts.warning_temp_s) == (3096, 1, 120)
+        assert (facts.selftest_failures, facts.selftest_failure_hours, facts.selftest_failure_lba) == (1, 987, 4711)
+        assert facts.rotational is False
+
+    def test_logs_of_scsi(self) -> None:
+        facts = json_facts(
+            document_of(
+                """\
+Vendor:               HGST
+Product:              HUS726040AL5210
+User Capacity:        7 681 501 126 656 bytes [7,68 TB]
+Rotation Rate:        7200 rpm
+SMART Health Status: FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d, ascq=10]
+Current Drive Temperature:     40 C
+Drive Trip Temperature:        85 C
+Accumulated power on time, hours:minutes 146:02 [8762 minutes]
+Elements in grown defect list: 7
+read:          0        8         0         8      60614      16772,475           3
+write:         0      211         0       211     233430     574543.134           1
+  Pending defect count:2 Pending Defects
+SMART Self-test log
+# 1  Background short  Failed in segment -->       7     302           4711 [0x3 0x11 0x0]
+# 2  Background long   Completed                   -     300                 - [-   -    -]
+""".splitlines()
+            )
+        )
+        assert (facts.model, facts.size, facts.rotational) == ("HGST HUS726040AL5210", 7681501126656, True)
+        assert (facts.passed, facts.scsi_sense, facts.temperature, facts.temperature_limit) == (False, "5d/10", 40, 85)
+        assert (facts.power_on_hours, facts.grown_defects, facts.scsi_uncorrected) == (146, 7, 4)
+        assert (facts.scsi_pending, facts.selftest_failures, facts.selftest_failure_hours) == (2, 1, 302)
+
+    def test_a_reader_of_others_agrees(self, shared: Path) -> None:
+        """pySMART, over all captures: the attribute table and NVMe's health log to the last value."""
+        compared = 0
+        same = ("size", "rotational", "passed", "power_on_hours", "power_cycles", "critical_warning", "available_spare")
+        for path, kind in _captures(shared):
+            if kind == "smartctl-text":
+                lines = path.read_text("utf-8", "replace").splitlines()
+                theirs, ours = text_facts(lines), json_facts(document_of(lines))
+                if theirs.identified:
+                    assert ours.attributes == theirs.attributes, path.name
+                    known = [name for name in same if getattr(theirs, name) is not None]
+                    assert [(n, getattr(ours, n)) for n in known] == [(n, getattr(theirs, n)) for n in known], path.name
+                    compared += bool(theirs.attributes) or theirs.critical_warning is not None
+        assert compared > 400
+
+    @settings(max_examples=100)
+    @given(st.lists(st.sampled_from(OLD_TEXT.splitlines()) | st.text(max_size=80), max_size=40))
+    def test_no_line_breaks_it(self, lines: list[str]) -> None:
+        json.dumps(document_of(lines))
 
 
 KEYS = st.sampled_from(sorted(set(re.findall(r'"([a-z_]+)"', Path(_smart_json.__file__).read_text()))))
