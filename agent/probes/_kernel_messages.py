@@ -59,9 +59,9 @@ class Seen:
         counts = self.counts.values()
         return min(sum(counts) if self.family.every_line else max(counts), _COUNT_MOST)
 
-    def add(self, literal: str, message: Message) -> None:
-        """One more."""
-        self.counts[literal] = self.counts.get(literal, 0) + message.times
+    def add(self, literal: str, message: Message, times: int) -> None:
+        """One more message, which tells of ``times`` events."""
+        self.counts[literal] = self.counts.get(literal, 0) + message.times * times
         self.last = message
 
     def absorb(self, other: Seen) -> None:
@@ -130,13 +130,13 @@ class _Counted:
             self._unmatched = message if wrapped else None
             return
         self._unmatched = None
-        family, literal, device = match
+        family, literal, device, times = match
         if (family.name, device) not in self._found:
             if self._devices.get(family.name, 0) >= DEVICE_CAP:
                 device = ""
             self._devices[family.name] = self._devices.get(family.name, 0) + 1
         seen = self._found.setdefault((family.name, device), Seen(family, device, message, message))
-        seen.add(literal, message)
+        seen.add(literal, message, times)
         # The kernel says how many it held back before it prints the next one.
         seen.held_back += self._held_back.pop(family.name, 0)
         self._latest[family.name] = seen
@@ -207,12 +207,14 @@ def _active(text: str) -> tuple[_Pattern, ...]:
     return tuple(pattern for pattern in _patterns() if pattern[0] in there)
 
 
-def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str] | None:
+def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str, int] | None:
+    """Family, literal, device and number of events of a message."""
     for literal, expression, family in patterns:
         if literal in text:
             match = expression.search(text)
             if match:
-                return family, literal, (match.groupdict().get("device") or "").strip()
+                groups = match.groupdict()
+                return family, literal, (groups.get("device") or "").strip(), int(groups.get("times") or 1)
     return None
 
 

@@ -222,6 +222,13 @@ def test_events_are_counted_not_their_lines() -> None:
     assert readings.number("kernel_log.disk_media.count", "sda") == 3
 
 
+def test_a_message_may_tell_of_many_events() -> None:
+    readings = read(
+        log("[1.0] EDAC MC0: 8821 CE on DIMM_A1 (channel:0)\n[2.0] EDAC MC0: 1 CE on DIMM_A1 (channel:0)\n")
+    )
+    assert readings.number("kernel_log.memory_corrected.count", "DIMM_A1") == 8822
+
+
 def test_what_the_kernel_held_back_is_told_apart() -> None:
     readings = read(
         log(

@@ -87,6 +87,14 @@ def test_a_lost_page_is_one_fault_of_the_memory() -> None:
     assert said(LOST, uncorrected, uncorrected)[0] == ("LOG-8468", "critical", ""), "one of them was something else"
 
 
+def test_a_fatal_record_of_firmware_stops_the_unit() -> None:
+    panic = "Kernel panic - not syncing: Fatal hardware error!"
+    link = ("{1}[Hardware Error]: event severity: fatal", "{1}[Hardware Error]:   section_type: PCIe error")
+    assert said(*link, panic) == [("LOG-8506", "warning", ""), ("LOG-8691", "critical", "")]
+    memory = (link[0], "{1}[Hardware Error]:   section_type: memory error")
+    assert said(*memory, panic) == [("LOG-8492", "critical", ""), ("LOG-8691", "info", "")]
+
+
 def test_the_counters_of_the_processor_yield_to_the_memory() -> None:
     exception = reading("mce.exceptions", 1, "")
     (blamed,) = mce.exceptions(readings(LOST, also=(exception,)))
