@@ -23,6 +23,7 @@ class _Meaning:
 
 _DRIVE = ("disk_media", "nvme_lost")
 _ERRORS = ("memory_uncorrected", "memory_corrected", "cpu_uncorrected", "cpu_corrected")
+_RECORDS = ("machine_check_logged", "hardware_fatal", "previous_session")
 _FATAL = ("cpu_uncorrected", "memory_uncorrected")
 _LINKS = ("pcie_uncorrected", "pcie_corrected")
 
@@ -54,6 +55,7 @@ _MEANINGS = (
     _Meaning("LOG-8616", "out_of_memory", Verdict.UNKNOWN, 0.05),
     _Meaning("LOG-8627", "previous_session", Verdict.UNKNOWN, 0.4),
     _Meaning("LOG-8634", "machine_check_logged", Verdict.UNKNOWN, 0.1, (*_ERRORS, *_LINKS)),
+    _Meaning("LOG-8634", "hardware_error_line", Verdict.UNKNOWN, 0.1, (*_ERRORS, *_LINKS, *_RECORDS)),
     _Meaning("LOG-8642", "disk_command", Verdict.UNKNOWN, 0.2, (*_DRIVE, "disk_io", "ata_link", "ata_timeout")),
     _Meaning("LOG-8650", "thermal_throttled", Verdict.UNKNOWN, 0.3, ("thermal_critical",)),
     _Meaning("LOG-8669", "hung_task", Verdict.UNKNOWN, 0.2, (*_DRIVE, "disk_io", "ata_link", "nvme_timeout")),

@@ -87,6 +87,13 @@ def test_a_lost_page_is_one_fault_of_the_memory() -> None:
     assert said(LOST, uncorrected, uncorrected)[0] == ("LOG-8468", "critical", ""), "one of them was something else"
 
 
+def test_a_line_of_an_unknown_record_is_a_note() -> None:
+    line = "{1}[Hardware Error]:   physical_address: 0x00000008cb743020"
+    assert said(line) == [("LOG-8634", "info", "")]
+    assert said(line, LOST) == [("LOG-8492", "critical", "")]
+    assert said("tpm tpm0: [Hardware Error]: Adjusting reported durations.") == []
+
+
 def test_a_fatal_record_of_firmware_stops_the_unit() -> None:
     panic = "Kernel panic - not syncing: Fatal hardware error!"
     link = ("{1}[Hardware Error]: event severity: fatal", "{1}[Hardware Error]:   section_type: PCIe error")
