@@ -18,8 +18,8 @@ from agent.model.utc import utc_text
 LINE_CAP = 1000
 """Characters of a line that are looked at; the kernel's own limit is 1024 bytes (LOG_LINE_MAX, kernel/printk)."""
 
-LINES_MOST = 200_000
-TEXT_MOST = 16 << 20
+LINES_MOST = 100_000
+TEXT_MOST = 8 << 20
 """Lines and characters of a log that are looked at, the last ones; ours. A boot of a healthy unit has 1 500 lines."""
 
 PROGRAMS = frozenset({"kernel", "mcelog", "rasdaemon"})
