@@ -221,7 +221,8 @@ def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str,
 _SEVERITY = re.compile(r"\[Hardware Error\]: +(?:event severity|Error \d+, type): (\w+)")
 _AMD_SEVERITY = re.compile(r"\[Hardware Error\]: (Corrected|Deferred|Uncorrected|System Fatal) error")
 _AMD_MEMORY = re.compile(r"\[Hardware Error\]: .{0,80}(?:Memory Controller Ext|DRAM ECC [Ee]rror)")
-_STATUS = re.compile(r"(?:Bank (?P<bank>\d{1,3}): |STATUS )(?P<status>[0-9a-f]{16})\b")
+_STATUS = re.compile(r"(?:Bank (?P<bank>\d{1,3}): |STATUS |mce_record: .{0,200}status= ?)(?P<status>[0-9a-f]{16})\b")
+_STATUS_MARKS = ("Bank ", "STATUS ", "mce_record: ")  # of the kernel, of mcelog, of rasdaemon
 _WRAPPED_BANK = re.compile(r"Bank \d{1,3}:$")
 
 
@@ -241,7 +242,7 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
                 more = severity
             elif _AMD_MEMORY.search(text):
                 more = amd_severity
-        if ("Bank " in text or "STATUS " in text) and (told := _STATUS.search(text)):
+        if any(mark in text for mark in _STATUS_MARKS) and (told := _STATUS.search(text)):
             bank_number, status = int(told["bank"] or 0), int(told["status"], 16)
             more = f"machine check: {machine_check(status) if bank_number < _THERMAL_BANK else 'thermal'}"
         yield message._replace(text=f"{text} ({more})") if more else message

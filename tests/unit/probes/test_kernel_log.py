@@ -93,7 +93,7 @@ def families_of(text: str) -> set[str]:
         ("FAT-fs (sdb1): error, fat_get_cluster: invalid cluster chain", "file_system", "sdb"),
         ("EDAC MC0: UE page 0x1, offset 0x0, grain 128, row 0, labels x", "memory_uncorrected", ""),
         ("EDAC MC0: 1 CE single-symbol chipkill ECC on unknown memory (node:0)", "memory_corrected", ""),
-        ("rasdaemon: x mc_event: 2024-01-01 1 Corrected error: read on DIMM_A1 (mc: 0)", "memory_corrected", "DIMM_A1"),
+        ("rasdaemon: mc_event: 2024-01-01 1 Corrected error: read on DIMM_A1 (mc: 0)", "memory_corrected", "DIMM_A1"),
         ("pcieport 0000:00:1d.0: AER: Corrected error received: 0000:02:00.0", "pcie_corrected", "0000:02:00.0"),
         (
             "pcieport 0000:00:1c.4: AER: Correctable error message received from 0000:07:00.0",
@@ -104,6 +104,8 @@ def families_of(text: str) -> set[str]:
         ("pcieport 0000:00:10.0: DPC: containment event, status:0x1f01", "pcie_uncorrected", "0000:00:10.0"),
         ("mce: [Hardware Error]: CPU 0: Machine Check: 0 Bank 5: bea0000000000108", "cpu_uncorrected", ""),
         ("STATUS 8c00004000010090 MCGSTATUS 0", "memory_corrected", ""),
+        ("mce_record: 2024-01-01 L3 (bank=5), status= be00000000800400, mci=x", "cpu_uncorrected", ""),
+        ("aer_event: 2024-01-01 03:04:05 +0100 0000:02:00.0 Bad TLP Corrected", "pcie_corrected", "0000:02:00.0"),
         ("reboot: HARDWARE PROTECTION shutdown (Temperature too high)", "thermal_critical", ""),
         ("xe 0000:00:02.0: [drm] CRITICAL: Xe has declared device 0000:00:02.0 as wedged.", "gpu_hang", ""),
         ("xhci_hcd 0000:00:14.0: HC died; cleaning up", "usb_controller", "0000:00:14.0"),
@@ -232,6 +234,9 @@ def test_a_message_may_tell_of_many_events() -> None:
         log("[1.0] EDAC MC0: 8821 CE on DIMM_A1 (channel:0)\n[2.0] EDAC MC0: 1 CE on DIMM_A1 (channel:0)\n")
     )
     assert readings.number("kernel_log.memory_corrected.count", "DIMM_A1") == 8822
+    sender = "Sep 23 19:05:33 pc rasdaemon[9]: x-1 [000] 0.1: "
+    event = f"{sender}mc_event: 2024-01-02 03:04:05 +0100 7 Corrected errors: x on A1 (mc: 0)"
+    assert read(log(event)).number("kernel_log.memory_corrected.count", "A1") == 7
 
 
 def test_what_the_kernel_held_back_is_told_apart() -> None:
