@@ -64,20 +64,20 @@ _MEANINGS = (
     _Meaning("LOG-8691", "hardware_fatal", Verdict.FAIL, 0.4, _FATAL),
 )
 _OF_THE_UNIT = frozenset(
-    {
+    (
         *_ERRORS,
         *_LINKS,
-        "machine_check_logged",
-        "hardware_fatal",
+        *_RECORDS,
+        "hardware_error_line",
         "kernel_crash",
         "hung_task",
         "thermal_throttled",
         "display_edid",
-    }
+    )
 )
 """Families whose messages do not name the same instance for the same event: one of any instance tells."""
 
-_MAPPED = ("dm-", "md")
+_MAPPED = ("dm-", "md", "bcache")
 """Volumes that lie on drives: what fails there has failed on one of them before."""
 _OF_DRIVES = ("disk_io", "ata_link", "nvme_timeout")
 

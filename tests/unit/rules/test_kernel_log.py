@@ -91,6 +91,7 @@ def test_a_line_of_an_unknown_record_is_a_note() -> None:
     line = "{1}[Hardware Error]:   physical_address: 0x00000008cb743020"
     assert said(line) == [("LOG-8634", "info", "")]
     assert said(line, LOST) == [("LOG-8492", "critical", "")]
+    assert said(line, "EDAC MC1: 1 CE ghes_mc on N1 DIMM_L0 (card:3)") == [("LOG-8484", "warning", "N1 DIMM_L0")]
     assert said("tpm tpm0: [Hardware Error]: Adjusting reported durations.") == []
 
 
