@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
 
 DEVICES_MOST = 256
 """Devices that are remembered of a kind, so that a hostile log stays small; ours."""
+
+_INQUIRED = 16  # characters of the model that an INQUIRY can hold
 
 _SPEAKS_OF_ONE = ("ata", "scsi ", "sd ", "nvme ")
 
@@ -63,19 +67,17 @@ class Devices:
             _remember(self._functions, function[2], function[1])
 
     def named(self, device: str) -> Named:
-        """What is known of a device, by the name that a message gives it."""
+        """What is known of a device, by the name that a message gives it, when all messages have been heard."""
         if device in self._functions:
             return Named(self._functions[device])
         device = self._addresses.get(device, device)
-        if device.startswith("ata"):
-            disks = [disk for disk, host in self._disks.items() if self._port(host) == device]
-            # Behind a port multiplier there are several.
-            return Named(disks[0] if len(disks) == 1 else "", self._ata_models.get(device, ""))
         if device in self._disks:
             host = self._disks[device]
-            model = self._ata_models.get(self._port(host), "") or self._inquiries.get(host, "")
+            model = self._ata_models.get(self._ports.get(device, ""), "") or self._inquiries.get(host, "")
             return Named(device, model, host in self._usb_hosts)
-        return Named()
+        disks = [disk for disk, port in self._ports.items() if port == device]
+        # Behind a port multiplier there are several.
+        return Named(disks[0] if len(disks) == 1 else "", self._ata_models.get(device, ""))
 
     def _hear_ata(self, text: str) -> None:
         port = _PORT.match(text)
@@ -97,18 +99,28 @@ class Devices:
         if self._handled and (" Result: " in text or "Sense Key" in text):
             _remember(self._by_error, (host, self._handled), True)
 
-    def _port(self, host: int) -> str:
-        """The port of a SCSI host: by the model that both name, in the order of both where there are several of one (a
-        controller's ports and hosts are numbered alike), else by errors that were handled together.
+    @functools.cached_property
+    def _ports(self) -> dict[str, str]:
+        """The port of each disk that has a SCSI host to itself: by the model that both name, in the order of both where
+        there are several of one (a controller's ports and hosts are numbered alike), else by errors that were handled
+        together.
         """
-        model = self._inquiries.get(host, "")
-        if model:
-            hosts = sorted(h for h, known in self._inquiries.items() if known == model)
-            ports = sorted((p for p, full in self._ata_models.items() if full[:16].strip() == model), key=_number)
+        alone = Counter(self._disks.values())
+        by_error: dict[int, list[str]] = {}
+        for host, port in self._by_error:
+            by_error.setdefault(host, []).append(port)
+        found = {host: ports[0] for host, ports in by_error.items() if len(ports) == 1}
+        hosts_of: dict[str, list[int]] = {}
+        for host, model in self._inquiries.items():
+            hosts_of.setdefault(model, []).append(host)
+        ports_of: dict[str, list[str]] = {}
+        for port, model in self._ata_models.items():
+            ports_of.setdefault(model[:_INQUIRED].strip(), []).append(port)
+        for model, hosts in hosts_of.items():
+            ports = ports_of.get(model, [])
             if len(hosts) == len(ports):
-                return ports[hosts.index(host)]
-        ports = [port for known, port in self._by_error if known == host]
-        return ports[0] if len(ports) == 1 else ""
+                found |= zip(sorted(hosts), sorted(ports, key=_number), strict=True)
+        return {disk: found[host] for disk, host in self._disks.items() if host in found and alone[host] == 1}
 
 
 def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -18,8 +18,8 @@ from agent.model.utc import utc_text
 LINE_CAP = 1000
 """Characters of a line that are looked at; the kernel's own limit is 1024 bytes (LOG_LINE_MAX, kernel/printk)."""
 
-LINES_MOST = 200_000
-TEXT_MOST = 16 << 20
+LINES_MOST = 100_000
+TEXT_MOST = 8 << 20
 """Lines and characters of a log that are looked at, the last ones; ours. A boot of a healthy unit has 1 500 lines."""
 
 PROGRAMS = frozenset({"kernel", "mcelog", "rasdaemon"})
@@ -82,14 +82,16 @@ def is_stamped(line: str) -> bool:
 
 
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-_BSD = rf"[A-Z][a-z]{{2}} +\d{{1,2}} {_CLOCK}"
+# journalctl and dmesg name days and months in the language of the person.
+_BSD = rf"(?:[^\W\d_]{{2,9}}\.?|\d{{1,2}}月) +\d{{1,2}} {_CLOCK}"
 _ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
-_SENDER = r"(?P<host>[^\s:]{1,255}) (?P<program>[^\s:\[]{1,64})(?:\[\d{1,10}\])?: ?"
+# A log without its hosts has a device where the sender would be: "sd 0:0:0:0:", "nvme nvme0:".
+_SENDER = r"(?P<host>[^\s:\[]{1,255}) (?P<program>(?!\d|nvme\d)[^\s:\[]{1,64})(?:\[\d{1,10}\])?: ?"
 
 _QUOTE = re.compile(r"[>| \t]+")
 _LEVEL = re.compile(r"<\d{1,3}>|(?:kern|user|daemon|syslog) {1,4}: ?(?:[a-z]{3,6}) {0,4}: ?")
 _MONOTONIC = re.compile(r"\[ *(?P<seconds>\d{1,12}\.\d{1,9})(?: +<[ \d.]{3,20}>)? *\] ?")
-_WALL_CLOCK = re.compile(rf"\[(?P<at>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {_CLOCK} \d{{4}})\] ?")
+_WALL_CLOCK = re.compile(rf"\[(?P<at>[^\s\[\]]{{1,9}} {{1,2}}[^\s\[\]]{{1,9}} {{1,2}}\d{{1,2}} {_CLOCK} \d{{4}})\] ?")
 _SHORT_DELTA = re.compile(r"\[(?:[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d|<[ \d.]{3,20}>| *\+ *\d{1,9}\.\d{1,9})\] ?")
 _STAMPS = (
     re.compile(rf"(?P<at>{_BSD}) (?:{_SENDER}|[^\s:]{{1,255}} (?=(?:last )?message repeated ))"),
@@ -99,6 +101,8 @@ _STAMPS = (
         rf"\d{{1,2}} (?P<at>{_ISO}) \S{{1,255}} (?P<program>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|(?:\[[^\]]*\])+) ?"
     ),
     re.compile(rf"(?P<at>{_CLOCK}) {_SENDER}"),
+    re.compile(rf"(?P<at>{_BSD}) \[(?P<program>[a-z]{{1,32}})\] "),  # metalog
+    re.compile(rf"(?P<at>{_ISO}|{_BSD}) (?=\[)"),
     re.compile(rf"(?P<unix>\d{{10}}\.\d{{1,6}}) {_SENDER}"),
     re.compile(r"\d{1,4},\d{1,12},(?P<microseconds>\d{1,16}),[-c+][^;]{0,80};"),  # /dev/kmsg
 )
@@ -132,7 +136,7 @@ def _from_line(line: str) -> Message | None:
     if first == '"':
         member = _MEMBER.fullmatch(text)
         return Message(None, _text_of(member["text"])) if member else Message(None, "")
-    for stamp in _STAMPS if first.isupper() or first.isdigit() else ():
+    for stamp in _STAMPS if first.isalnum() else ():
         found = stamp.match(text)
         if found:
             return _stamped(found, text[found.end() :])

@@ -59,9 +59,9 @@ class Seen:
         counts = self.counts.values()
         return min(sum(counts) if self.family.every_line else max(counts), _COUNT_MOST)
 
-    def add(self, literal: str, message: Message) -> None:
-        """One more."""
-        self.counts[literal] = self.counts.get(literal, 0) + message.times
+    def add(self, literal: str, message: Message, times: int) -> None:
+        """One more message, which tells of ``times`` events."""
+        self.counts[literal] = self.counts.get(literal, 0) + message.times * times
         self.last = message
 
     def absorb(self, other: Seen) -> None:
@@ -130,13 +130,13 @@ class _Counted:
             self._unmatched = message if wrapped else None
             return
         self._unmatched = None
-        family, literal, device = match
+        family, literal, device, times = match
         if (family.name, device) not in self._found:
             if self._devices.get(family.name, 0) >= DEVICE_CAP:
                 device = ""
             self._devices[family.name] = self._devices.get(family.name, 0) + 1
         seen = self._found.setdefault((family.name, device), Seen(family, device, message, message))
-        seen.add(literal, message)
+        seen.add(literal, message, times)
         # The kernel says how many it held back before it prints the next one.
         seen.held_back += self._held_back.pop(family.name, 0)
         self._latest[family.name] = seen
@@ -207,19 +207,22 @@ def _active(text: str) -> tuple[_Pattern, ...]:
     return tuple(pattern for pattern in _patterns() if pattern[0] in there)
 
 
-def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str] | None:
+def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str, int] | None:
+    """Family, literal, device and number of events of a message."""
     for literal, expression, family in patterns:
         if literal in text:
             match = expression.search(text)
             if match:
-                return family, literal, (match.groupdict().get("device") or "").strip()
+                groups = match.groupdict()
+                return family, literal, (groups.get("device") or "").strip(), int(groups.get("times") or 1)
     return None
 
 
 _SEVERITY = re.compile(r"\[Hardware Error\]: +(?:event severity|Error \d+, type): (\w+)")
 _AMD_SEVERITY = re.compile(r"\[Hardware Error\]: (Corrected|Deferred|Uncorrected|System Fatal) error")
 _AMD_MEMORY = re.compile(r"\[Hardware Error\]: .{0,80}(?:Memory Controller Ext|DRAM ECC [Ee]rror)")
-_STATUS = re.compile(r"(?:Bank (?P<bank>\d{1,3}): |STATUS )(?P<status>[0-9a-f]{16})\b")
+_STATUS = re.compile(r"(?:Bank (?P<bank>\d{1,3}): |STATUS |mce_record: .{0,200}status= ?)(?P<status>[0-9a-f]{16})\b")
+_STATUS_MARKS = ("Bank ", "STATUS ", "mce_record: ")  # of the kernel, of mcelog, of rasdaemon
 _WRAPPED_BANK = re.compile(r"Bank \d{1,3}:$")
 
 
@@ -239,7 +242,7 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
                 more = severity
             elif _AMD_MEMORY.search(text):
                 more = amd_severity
-        if ("Bank " in text or "STATUS " in text) and (told := _STATUS.search(text)):
+        if any(mark in text for mark in _STATUS_MARKS) and (told := _STATUS.search(text)):
             bank_number, status = int(told["bank"] or 0), int(told["status"], 16)
             more = f"machine check: {machine_check(status) if bank_number < _THERMAL_BANK else 'thermal'}"
         yield message._replace(text=f"{text} ({more})") if more else message

@@ -23,6 +23,8 @@ class _Meaning:
 
 _DRIVE = ("disk_media", "nvme_lost")
 _ERRORS = ("memory_uncorrected", "memory_corrected", "cpu_uncorrected", "cpu_corrected")
+_RECORDS = ("machine_check_logged", "hardware_fatal", "previous_session")
+_FATAL = ("cpu_uncorrected", "memory_uncorrected")
 _LINKS = ("pcie_uncorrected", "pcie_corrected")
 
 # Confidence is ours. FAIL only where the device itself reports that it cannot do its work. An uncorrected machine check
@@ -47,24 +49,35 @@ _MEANINGS = (
     _Meaning("LOG-8554", "usb_power", Verdict.UNKNOWN, 0.4),
     _Meaning("LOG-8565", "usb_errors", Verdict.UNKNOWN, 0.3),
     _Meaning("LOG-8579", "lockup", Verdict.UNKNOWN, 0.3),
-    _Meaning("LOG-8587", "kernel_crash", Verdict.UNKNOWN, 0.2, ("cpu_uncorrected", "memory_uncorrected")),
+    _Meaning("LOG-8587", "kernel_crash", Verdict.UNKNOWN, 0.2, (*_FATAL, "hardware_fatal")),
     _Meaning("LOG-8598", "wifi_firmware", Verdict.UNKNOWN, 0.3),
     _Meaning("LOG-8603", "ethernet_timeout", Verdict.UNKNOWN, 0.3),
     _Meaning("LOG-8616", "out_of_memory", Verdict.UNKNOWN, 0.05),
     _Meaning("LOG-8627", "previous_session", Verdict.UNKNOWN, 0.4),
     _Meaning("LOG-8634", "machine_check_logged", Verdict.UNKNOWN, 0.1, (*_ERRORS, *_LINKS)),
+    _Meaning("LOG-8634", "hardware_error_line", Verdict.UNKNOWN, 0.1, (*_ERRORS, *_LINKS, *_RECORDS)),
     _Meaning("LOG-8642", "disk_command", Verdict.UNKNOWN, 0.2, (*_DRIVE, "disk_io", "ata_link", "ata_timeout")),
     _Meaning("LOG-8650", "thermal_throttled", Verdict.UNKNOWN, 0.3, ("thermal_critical",)),
     _Meaning("LOG-8669", "hung_task", Verdict.UNKNOWN, 0.2, (*_DRIVE, "disk_io", "ata_link", "nvme_timeout")),
     _Meaning("LOG-8675", "display_edid", Verdict.UNKNOWN, 0.2, ("display_link",)),
     _Meaning("LOG-8688", "usb_controller", Verdict.UNKNOWN, 0.4),
+    _Meaning("LOG-8691", "hardware_fatal", Verdict.FAIL, 0.4, _FATAL),
 )
 _OF_THE_UNIT = frozenset(
-    {*_ERRORS, *_LINKS, "machine_check_logged", "kernel_crash", "hung_task", "thermal_throttled", "display_edid"}
+    (
+        *_ERRORS,
+        *_LINKS,
+        *_RECORDS,
+        "hardware_error_line",
+        "kernel_crash",
+        "hung_task",
+        "thermal_throttled",
+        "display_edid",
+    )
 )
 """Families whose messages do not name the same instance for the same event: one of any instance tells."""
 
-_MAPPED = ("dm-", "md")
+_MAPPED = ("dm-", "md", "bcache")
 """Volumes that lie on drives: what fails there has failed on one of them before."""
 _OF_DRIVES = ("disk_io", "ata_link", "nvme_timeout")
 

@@ -12,11 +12,12 @@ from agent.diagnose.files import InputRefused, open_plain
 from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._input import Input
 from agent.model import Gap, Outcome, Text
-from agent.probes._kernel_lines import LINE_CAP, TEXT_MOST, is_stamped
+from agent.probes._kernel_lines import LINE_CAP, LINES_MOST, TEXT_MOST, is_stamped
 from agent.probes._kernel_messages import speak_of_hardware
 
 READ_MOST = TEXT_MOST
-"""Bytes of a log that are read, the last ones, which are the newest; the probe looks at no more."""
+"""Bytes of a log that are read, the last ones, which are the newest; the probe looks at no more, and at no more lines
+than ``LINES_MOST`` of them."""
 
 _LINES_LOOKED_AT = 400
 _WORDED = 3  # lines without a time that begin as the kernel's do
@@ -48,14 +49,15 @@ class KernelLogInput(Input):
         return sum(_KERNEL_LINES.match(line) is not None for line in plain) >= _WORDED or speak_of_hardware(plain)
 
     def read(self, path: Path) -> Capture:
-        """The last :data:`READ_MOST` bytes; that there are more is a gap."""
+        """The last :data:`READ_MOST` bytes; that there is more than is looked at is a gap."""
         data, whole = _tail(path)
         if not data.strip():
             raise InputRefused(Text("the log is empty"))
         capture = alone(path, data, "kernel-log", ["kernel_log"])
         if whole:
             return capture
-        reason = Text("only the last {size} MiB of the log were looked at", {"size": READ_MOST >> 20})
+        most = {"lines": LINES_MOST, "size": READ_MOST >> 20}
+        reason = Text("only the last {lines} lines of the log, at most {size} MiB, were looked at", most)
         gap = Gap("", Outcome.SKIPPED, reason)
         return replace(capture, steps=tuple(replace(step, gaps=(gap,)) for step in capture.steps))
 
@@ -65,7 +67,8 @@ def _tail(path: Path) -> tuple[bytes, bool]:
         with open_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - READ_MOST))
-            return file.read(READ_MOST), size <= READ_MOST
+            data = file.read(READ_MOST)
+            return data, size <= READ_MOST and data.count(b"\n") <= LINES_MOST
     except OSError as e:
         raise InputRefused(Text("could not be read: {error}", {"error": e.strerror or str(e)})) from e
 

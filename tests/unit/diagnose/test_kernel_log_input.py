@@ -11,6 +11,7 @@ from agent.diagnose.files import InputRefused
 from agent.diagnose.inputs import HEAD, kinds, load, read_head
 from agent.diagnose.inputs.kernel_log import INPUT, READ_MOST
 from agent.model import Outcome
+from agent.probes._kernel_lines import LINES_MOST
 
 
 @pytest.mark.parametrize(
@@ -58,18 +59,17 @@ def test_captures_of_every_kind(shared: Path) -> None:
     assert len(taken) > 70
 
 
-def test_only_the_newest_part_of_a_huge_log_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [b"x" * (READ_MOST + 5000), b"x\n" * LINES_MOST], ids=["long", "many lines"])
+def test_only_the_newest_part_of_a_huge_log_is_read(old: bytes, tmp_path: Path) -> None:
+    line = b"Sep 23 19:05:33 pc kernel: critical medium error, dev %s, sector 8\n"
     file = tmp_path / "syslog"
-    with file.open("wb") as out:
-        out.write(b"Sep 23 19:05:33 pc kernel: critical medium error, dev sda, sector 8\n")
-        out.truncate(READ_MOST + 5000)
-        out.seek(0, 2)
-        out.write(b"\nSep 24 19:05:33 pc kernel: critical medium error, dev sdb, sector 8\n")
+    file.write_bytes(line % b"sda" + old + b"\n" + line % b"sdb")
     told = diagnose(str(file), "kernel-log").view
     assert [found.finding.subject for found in told.findings] == ["sdb"]
     (step,) = [step for name, step in told.steps.items() if name == "probe.kernel_log"]
     (gap,) = step.gaps
-    assert (gap.outcome, gap.essential, gap.reason.values) == (Outcome.SKIPPED, False, {"size": READ_MOST >> 20})
+    assert (gap.outcome, gap.essential) == (Outcome.SKIPPED, False)
+    assert gap.reason.values == {"lines": LINES_MOST, "size": READ_MOST >> 20}
     assert step.outcome is Outcome.PASS
 
 

@@ -55,6 +55,13 @@ def test_by_errors_that_were_handled_together() -> None:
     assert mixed.named("ata25") == Named(), "two ports are handled at once: which it is, is not told"
 
 
+def test_a_host_of_several_drives_tells_nothing() -> None:
+    failed = "sd 6:0:{}:0: [{}] tag#1 FAILED Result: hostbyte=DID_OK driverbyte=DRIVER_OK"
+    devices = hear("ata7.00: error: { UNC }", failed.format(1, "sdb"), "ata7: EH complete", failed.format(2, "sdc"))
+    assert devices.named("ata7") == Named()
+    assert devices.named("sdc") == Named("sdc")
+
+
 def test_what_is_on_usb() -> None:
     devices = hear("scsi host6: uas", "sd 6:0:0:0: [sdb] Attached SCSI disk", *of(1, 0, "sda"))
     assert devices.named("sdb").on_usb

@@ -62,6 +62,14 @@ BSD = "Sep 23 19:05:33"
             Message(None, "RAS KERNEL INFO hello", "2005-06-03-15.42.50.675872"),
         ),
         ("ata1: hello", Message(None, "ata1: hello", bare=True)),
+        ("[ma mrt 21 17:09:43 2022] ata1: hello", Message(None, "ata1: hello", "ma mrt 21 17:09:43 2022")),
+        ("[二  3月 21 17:09:43 2022] ata1: hello", Message(None, "ata1: hello", "二  3月 21 17:09:43 2022")),
+        ("févr. 13 12:47:34 pc kernel: ata1: hello", Message(None, "ata1: hello", "févr. 13 12:47:34")),
+        ("2月 13 12:47:34 pc kernel: ata1: hello", Message(None, "ata1: hello", "2月 13 12:47:34")),
+        ("Jan  4 10:34:35 [kernel] [ 12.5] ata1: hello", Message(12.5, "ata1: hello", "Jan  4 10:34:35")),
+        (f"{AT} [T449218] ata1: hello", Message(None, "ata1: hello", AT)),
+        ("08:01:58 pc kernel: [10858.5] ata1: hello", Message(10858.5, "ata1: hello", "08:01:58")),
+        ("kernel: ata1: hello", Message(None, "ata1: hello")),
     ],
 )
 def test_every_format_of_a_line(line: str, expected: Message) -> None:
@@ -89,6 +97,12 @@ def test_an_export_of_the_journal() -> None:
 )
 def test_other_programs_are_not_the_kernel(line: str) -> None:
     assert not list(parse(line))
+
+
+@pytest.mark.parametrize("text", ["sd 0:0:0:0: [sdb] hello", "nvme nvme0: hello", "usb 1-3: hello", "ata1.00: hello"])
+def test_a_log_without_its_hosts_loses_nothing(text: str) -> None:
+    (message,) = parse(f"Sep 23 19:05:33 {text}")
+    assert message.text.endswith(text)
 
 
 def test_what_a_syslog_joined_is_counted() -> None:

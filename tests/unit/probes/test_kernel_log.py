@@ -15,6 +15,9 @@ from agent.rules.kernel_log import messages
 NOW = "2026-01-02T03:04:05.000Z"
 
 
+RECORDS = {"machine_check_logged", "hardware_error_line"}
+
+
 def log(text: str | bytes) -> Evidence:
     return Evidence("kernel-log", "", text.encode() if isinstance(text, str) else text, "kern.log", NOW)
 
@@ -90,7 +93,7 @@ def families_of(text: str) -> set[str]:
         ("FAT-fs (sdb1): error, fat_get_cluster: invalid cluster chain", "file_system", "sdb"),
         ("EDAC MC0: UE page 0x1, offset 0x0, grain 128, row 0, labels x", "memory_uncorrected", ""),
         ("EDAC MC0: 1 CE single-symbol chipkill ECC on unknown memory (node:0)", "memory_corrected", ""),
-        ("rasdaemon: x mc_event: 2024-01-01 1 Corrected error: read on DIMM_A1 (mc: 0)", "memory_corrected", "DIMM_A1"),
+        ("rasdaemon: mc_event: 2024-01-01 1 Corrected error: read on DIMM_A1 (mc: 0)", "memory_corrected", "DIMM_A1"),
         ("pcieport 0000:00:1d.0: AER: Corrected error received: 0000:02:00.0", "pcie_corrected", "0000:02:00.0"),
         (
             "pcieport 0000:00:1c.4: AER: Correctable error message received from 0000:07:00.0",
@@ -101,6 +104,8 @@ def families_of(text: str) -> set[str]:
         ("pcieport 0000:00:10.0: DPC: containment event, status:0x1f01", "pcie_uncorrected", "0000:00:10.0"),
         ("mce: [Hardware Error]: CPU 0: Machine Check: 0 Bank 5: bea0000000000108", "cpu_uncorrected", ""),
         ("STATUS 8c00004000010090 MCGSTATUS 0", "memory_corrected", ""),
+        ("mce_record: 2024-01-01 L3 (bank=5), status= be00000000800400, mci=x", "cpu_uncorrected", ""),
+        ("aer_event: 2024-01-01 03:04:05 +0100 0000:02:00.0 Bad TLP Corrected", "pcie_corrected", "0000:02:00.0"),
         ("reboot: HARDWARE PROTECTION shutdown (Temperature too high)", "thermal_critical", ""),
         ("xe 0000:00:02.0: [drm] CRITICAL: Xe has declared device 0000:00:02.0 as wedged.", "gpu_hang", ""),
         ("xhci_hcd 0000:00:14.0: HC died; cleaning up", "usb_controller", "0000:00:14.0"),
@@ -124,6 +129,8 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "ata1.00: exception Emask 0x9 SAct 0x40 SErr 0x0 action 0x0",
         "ata1.00: failed command: SMART",
         "ata1.00: failed command: SET FEATURES",
+        "ata1.00: failed command: READ LOG DMA EXT",
+        "ata1.00: status: { DRDY ERR }",
         "ata1.00: failed to enable AA (error_mask=0x1)",
         "ata1.00: failed to get Identify Device Data, Emask 0x1 err_mask=0x1",
         "tpm tpm0: [Hardware Error]: Adjusting reported durations.",
@@ -163,8 +170,8 @@ def test_harmless_noise_is_left_alone(line: str) -> None:
 
 def test_severity_of_a_firmware_record_goes_with_its_section() -> None:
     record = "[1.0] {1}[Hardware Error]: event severity: %s\n[1.0] {1}[Hardware Error]:   section_type: memory error"
-    assert families_of(record % "corrected") - {"machine_check_logged"} == {"memory_corrected"}
-    assert families_of(record % "fatal") - {"machine_check_logged"} == {"memory_uncorrected"}
+    assert families_of(record % "corrected") - RECORDS == {"memory_corrected"}
+    assert families_of(record % "fatal") - RECORDS == {"memory_uncorrected"}
 
 
 @pytest.mark.parametrize(
@@ -220,6 +227,16 @@ def test_events_are_counted_not_their_lines() -> None:
     readings = read(log(event * 3))
     assert [r.subject for r in readings.all("kernel_log.disk_media.count")] == ["sda"]
     assert readings.number("kernel_log.disk_media.count", "sda") == 3
+
+
+def test_a_message_may_tell_of_many_events() -> None:
+    readings = read(
+        log("[1.0] EDAC MC0: 8821 CE on DIMM_A1 (channel:0)\n[2.0] EDAC MC0: 1 CE on DIMM_A1 (channel:0)\n")
+    )
+    assert readings.number("kernel_log.memory_corrected.count", "DIMM_A1") == 8822
+    sender = "Sep 23 19:05:33 pc rasdaemon[9]: x-1 [000] 0.1: "
+    event = f"{sender}mc_event: 2024-01-02 03:04:05 +0100 7 Corrected errors: x on A1 (mc: 0)"
+    assert read(log(event)).number("kernel_log.memory_corrected.count", "A1") == 7
 
 
 def test_what_the_kernel_held_back_is_told_apart() -> None:

@@ -87,6 +87,22 @@ def test_a_lost_page_is_one_fault_of_the_memory() -> None:
     assert said(LOST, uncorrected, uncorrected)[0] == ("LOG-8468", "critical", ""), "one of them was something else"
 
 
+def test_a_line_of_an_unknown_record_is_a_note() -> None:
+    line = "{1}[Hardware Error]:   physical_address: 0x00000008cb743020"
+    assert said(line) == [("LOG-8634", "info", "")]
+    assert said(line, LOST) == [("LOG-8492", "critical", "")]
+    assert said(line, "EDAC MC1: 1 CE ghes_mc on N1 DIMM_L0 (card:3)") == [("LOG-8484", "warning", "N1 DIMM_L0")]
+    assert said("tpm tpm0: [Hardware Error]: Adjusting reported durations.") == []
+
+
+def test_a_fatal_record_of_firmware_stops_the_unit() -> None:
+    panic = "Kernel panic - not syncing: Fatal hardware error!"
+    link = ("{1}[Hardware Error]: event severity: fatal", "{1}[Hardware Error]:   section_type: PCIe error")
+    assert said(*link, panic) == [("LOG-8506", "warning", ""), ("LOG-8691", "critical", "")]
+    memory = (link[0], "{1}[Hardware Error]:   section_type: memory error")
+    assert said(*memory, panic) == [("LOG-8492", "critical", ""), ("LOG-8691", "info", "")]
+
+
 def test_the_counters_of_the_processor_yield_to_the_memory() -> None:
     exception = reading("mce.exceptions", 1, "")
     (blamed,) = mce.exceptions(readings(LOST, also=(exception,)))
