@@ -1,4 +1,4 @@
-"""Judging heat: limits reached, little left at idle, a processor slowed down, a fan left off, a sensor that is wrong."""
+"""Judging heat: limits reached, little left at idle, a processor slowed down, a fan left off, a wrong sensor."""
 
 from __future__ import annotations
 
