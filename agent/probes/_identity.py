@@ -15,7 +15,7 @@ SERIAL_CAP = 64
 
 _FIELD = re.compile(
     r"(type[0-9]|system|base|main|mother|board|chassis|enclosure|product|unit|default|oem|string|my|your|the)*"
-    r"(serial|sn|sernum|default|string)(number|num|no|nr)?[0-9]{0,2}"
+    r"(serial|sn|sernum|default|string)(number|num|no|nr)?[0-9]{0,3}"
 )
 """Nothing but the words with which firmware's authors name the field, as :func:`_core` has them."""
 

@@ -22,6 +22,8 @@ KINDS = ("sensors-json", "sensors-text")
 
 _CHIP = re.compile(r"[A-Za-z0-9_.:]{1,40}-(?:isa|pci|i2c|spi|hid|virtual|acpi|mdio|scsi)-[0-9a-f]+(?:-[0-9a-f]+)?")
 _ADAPTER = re.compile(rf"^[ \t>]*{_CHIP.pattern}[ \t\r]*\n[ \t>]*Adapter: ", re.MULTILINE)
+_OBJECT = re.compile(r"\ufeff?(?:\s*ERROR: [^\n]{0,200}\n)*\s*\{")
+"""With complaints before it, where those went into the same file."""
 _TOKEN = re.compile(r'"((?:[^"\\\n]|\\.){0,200})"\s*:\s*(?:(\{)|(-?[0-9.]{1,30}(?:[eE][+-]?[0-9]{1,3})?)|)|(\})')
 _KEY = re.compile(r"((?:in|fan|temp|curr|power)[0-9]{1,3}_[a-z_]{1,20}): *(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)")
 _FEATURE = re.compile(r"([^:]{1,40}):(?:\s+(.*))?")
@@ -100,7 +102,7 @@ def is_text(head: str) -> bool:
 
 def is_json(head: str) -> bool:
     """Whether a text begins like what ``sensors -j`` prints: a chip with a value."""
-    chips = parse_json(head).items() if head.lstrip("\ufeff \t\r\n").startswith("{") else ()
+    chips = parse_json(head).items() if _OBJECT.match(head) else ()
     return any(_CHIP.fullmatch(chip) and any(features.values()) for chip, features in chips)
 
 

@@ -91,8 +91,22 @@ CHASSIS_TYPES = (
 )
 """SMBIOS 3.7 table 17 as dmidecode spells it; the index is the number."""
 
-_HYPERVISORS = ("qemu", "kvm", "vmware", "innotek", "virtualbox", "xen", "bochs", "parallels", "bhyve", "amazon ec2")
-"""Beginnings of the vendor or product name of virtual machines (systemd, src/basic/virt.c, dmi_vendor_table)."""
+_HYPERVISORS = (
+    "qemu",
+    "kvm",
+    "vmware",
+    "innotek",
+    "virtualbox",
+    "xen",
+    "bochs",
+    "parallels",
+    "bhyve",
+    "amazon ec2",
+    "virtual machine",
+)
+"""Beginnings of the vendor or product name of virtual machines (systemd, src/basic/virt.c, dmi_vendor_table; Hyper-V's
+product, whose vendor makes computers too).
+"""
 
 
 class _Field(NamedTuple):

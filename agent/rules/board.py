@@ -97,9 +97,9 @@ def fans(readings: Readings) -> Iterator[Finding]:
     judged = False
     for reading in (fan for fan in fans if fan not in still):
         target = readings.get("board.fan.target", reading.subject)
-        wanted, rpm = (_number(target) if target else None) or 0.0, _number(reading) or 0.0
-        if target is not None and _is_known(reading) and rpm < entry("FAN-2534").limit("share") * wanted:
-            values = {"rpm": round(rpm), "target": round(wanted)}
+        asked, turns = _number(target) if target else None, _number(reading) or 0.0
+        if target and asked and _is_known(reading) and turns < entry("FAN-2534").limit("share") * asked:
+            values = {"rpm": round(turns), "target": round(asked)}
             yield _finding("FAN-2534", reading, Verdict.UNKNOWN, 0.5, values, target)
     for reading in still:
         target = readings.get("board.fan.target", reading.subject)

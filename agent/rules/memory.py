@@ -68,17 +68,16 @@ def slow(readings: Readings) -> Iterator[Finding]:
     and as a note. One finding, for the slowest by share. Confidence 0.2 (ours): the rest is a processor that allows no
     more.
     """
-    shares: list[tuple[float, Reading, Reading]] = []
+    slowest: tuple[float, Reading, Reading] | None = None
     for speed in readings.all("memory.module.speed"):
         rated = readings.get("memory.module.rated_speed", speed.subject)
-        now, best = (
-            readings.number(speed.name, speed.subject),
-            readings.number("memory.module.rated_speed", speed.subject),
-        )
-        if rated is not None and now and best and now > 0 and best > 0:
-            shares.append((now / best, speed, rated))
-    share, speed, rated = min(shares, key=lambda found: found[0], default=(1.0, None, None))
-    if speed is not None and rated is not None and share < entry("MEM-3051").limit("share"):
+        now, most = (readings.number(f"memory.module.{name}", speed.subject) for name in ("speed", "rated_speed"))
+        if rated is None or not now or not most or now < 0 or most < 0:
+            continue
+        if slowest is None or now / most < slowest[0]:
+            slowest = now / most, speed, rated
+    if slowest is not None and slowest[0] < entry("MEM-3051").limit("share"):
+        _, speed, rated = slowest
         values = {"speed": _mega(readings, speed), "rated": _mega(readings, rated)}
         yield _finding("MEM-3051", speed.subject, Verdict.UNKNOWN, 0.2, values, speed, rated)
 

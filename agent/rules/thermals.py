@@ -1,11 +1,11 @@
-"""Judging heat: limits reached, little left at idle, a processor slowed down, a sensor that cannot be right."""
+"""Judging heat: limits reached, little left at idle, a processor slowed down, a fan left off, a wrong sensor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from agent.catalogue import entry
-from agent.model import Finding, Reading, Readings, Verdict
+from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
 from agent.rules import rule
 
 AT_LIMIT = "HEAT-2008"
@@ -15,6 +15,7 @@ THROTTLED_OFTEN = "HEAT-2113"
 TOO_HOT_AT_WORK = "HEAT-2035"
 IMPLAUSIBLE = "HEAT-2202"
 STANDS_STILL = "HEAT-2215"
+FAN_LEFT_OFF = "FAN-2542"
 FIRMWARE_ZONE = "acpitz"
 """The type of a thermal zone of the firmware (drivers/acpi/thermal.c), at whose critical point it switches off."""
 
@@ -121,6 +122,28 @@ def stands_still(readings: Readings) -> Iterable[Finding]:
             evidence = [r for name in names if (r := readings.get(f"thermals_watch.{name}", subject))]
             values = {"temperature": round(peak)}
             yield _finding(STANDS_STILL, subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+
+
+@rule(FAN_LEFT_OFF)
+def answer_to_heat(readings: Readings) -> Iterable[Finding]:
+    """A zone of the firmware is past the point at which it has the fan driven up (its active trip point, ACPI 6.5,
+    11.4.1), and every fan that the system drives is at its lowest level. Silent where the system drives none, as then
+    firmware does. Confidence 0.4 (ours): the level may be another part's, or on its way up.
+    """
+    fans = [r for r in readings.all("thermals.cooling.state") if r.component is ComponentKind.FAN]
+    driven = [r for r in fans if (readings.number("thermals.cooling.max_state", r.subject) or 0) > 0]
+    if not driven or any(r.value != 0 for r in driven):
+        return
+    for trip in readings.all("thermals.trip.active"):
+        kind = readings.get("thermals.type", trip.subject)
+        temperature = readings.get("thermals.temperature", trip.subject)
+        limit, now = (readings.number(f"thermals.{name}", trip.subject) for name in ("trip.active", "temperature"))
+        if kind is None or kind.value != FIRMWARE_ZONE or temperature is None or limit is None or now is None:
+            continue
+        if now >= limit + entry(FAN_LEFT_OFF).limit("past"):
+            values = {"temperature": round(now), "limit": round(limit)}
+            evidence = [temperature, trip, *driven]
+            yield _finding(FAN_LEFT_OFF, trip.subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.4)
 
 
 @rule(IMPLAUSIBLE)

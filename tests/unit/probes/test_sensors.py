@@ -78,6 +78,7 @@ ERROR: Can't get value of subfeature temp1_crit: I/O error
         "k10temp-pci-00c3": {"Tctl": {"temp1_input": 45.5}},
     }
     assert is_json(text)
+    assert is_json("ERROR: Can't get value of subfeature temp1_input: Can't read\n" + text)
     assert parse_json(text) == chips
     assert parse_json(json.dumps(chips)) == chips
 

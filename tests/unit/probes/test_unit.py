@@ -182,6 +182,14 @@ def test_captured_aios_say_that_they_are_all_in_ones(shared: Path) -> None:
         "Chassis Serial Number",
         "MB-1234567890",
         "BSN12345678901234567",
+        "EeePC-0123456789",
+        "123456789ABCDEF",
+        "987654321",
+        "0x00000000",
+        "Type2 - Board Serial Number",
+        "Default string001",
+        "Unknow",
+        "S/N",
         "a\x07b123",
         "\u200b12x4",
     ],
@@ -191,7 +199,7 @@ def test_placeholders_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["06EEEAR", " .HLG964J.CN129618C52450. ", "AB12", "5WBXU0ALL875XW", "9000116105", "12-34-57"]
+    "text", ["06EEEAR", " .HLG964J.CN129618C52450. ", "AB12", "5WBXU0ALL875XW", "9000116105", "12-34-57", "SN00012345"]
 )
 def test_real_serials_are_kept(text: str) -> None:
     assert usable_serial(text) == text.strip()

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,14 @@ Chips = dict[str, dict[str, dict[str, float]]]
 
 
 def findings(chips: Chips) -> list[Finding]:
-    evidence = Evidence("sensors-json", "", json.dumps(chips).encode(), "sensors -j", "2026-01-02T03:04:05Z")
-    readings = Readings(s for s in PROBE.interpret([evidence]) if isinstance(s, Reading))
+    return found_by(read(Evidence("sensors-json", "", json.dumps(chips).encode(), "", "2026-01-02T03:04:05Z")))
+
+
+def read(evidence: Evidence) -> Readings:
+    return Readings(s for s in PROBE.interpret([evidence]) if isinstance(s, Reading))
+
+
+def found_by(readings: Readings) -> list[Finding]:
     rules = (board.rails, board.limits, board.battery, board.fans)
     found = [finding for rule in rules for finding in rule(readings)]
     for finding in found:
@@ -152,38 +156,15 @@ def test_captured_outputs_of_working_machines_raise_no_alarm(shared: Path) -> No
     remarks = {}
     seen = 0
     for file in files:
-        chips = dict(_printed(file.read_text("utf-8").splitlines()))
-        seen += sum(len(inputs) for inputs in chips.values())
-        found = findings(chips)
+        readings = read(Evidence("sensors-text", "", file.read_bytes(), file.name, "2026-01-02T03:04:05Z"))
+        seen += len({r.subject for r in readings.matching("board.")})
+        found = found_by(readings)
         assert all(f.severity is Severity.INFO for f in found), (file.name, found)
         remarks[file.name] = sorted(f.subject for f in found)
     assert seen > 250
     assert {name: subjects for name, subjects in remarks.items() if subjects} == {
         "linux-hwmon-fbb2616b6d85-33522e.txt": ["it8792-isa-0a60/+3.3V", "it8792-isa-0a60/3VSB"]
     }
-
-
-def _printed(lines: Iterable[str]) -> Iterable[tuple[str, dict[str, dict[str, float]]]]:
-    """The text that ``sensors`` prints as what it prints with ``-j``."""
-    chip, inputs = "", {}
-    for line in lines:
-        if re.fullmatch(r"\s*[a-z0-9_]+-(isa|pci|virtual|acpi|i2c)[-0-9a-f]+", line.rstrip()):
-            if inputs:
-                yield chip, inputs
-            chip, inputs = line.strip(), {}
-        found = re.match(r"\s*([^:]+):\s+([-+]?[0-9.]+) ?(mV|V|RPM|°?C|mA|A|mW|W)\b", line)
-        if found:
-            kind = {"V": "in", "M": "fan", "C": "temp", "A": "curr", "W": "power"}[found[3][-1]]
-            name = found[1] if re.fullmatch(rf"{kind}[0-9]+", found[1]) else f"{kind}{len(inputs)}"
-            scale = 1e-3 if found[3].startswith("m") else 1.0
-            values = {f"{name}_input": float(found[2]) * scale}
-            for word, number in re.findall(r"(min|max|high|crit) =\s*([-+]?[0-9.]+)", line):
-                values[f"{name}_{word.replace('high', 'max')}"] = float(number)
-            if "ALARM" in line:
-                values[f"{name}_alarm"] = 1.0
-            inputs[found[1]] = values
-    if inputs:
-        yield chip, inputs
 
 
 @pytest.mark.parametrize(("rpm", "found"), [(1000.0, False), (500.0, False), (430.0, True), (120.0, True)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 import pytest
@@ -99,11 +97,10 @@ def test_throttling(files: dict[str, str], expected: set[str]) -> None:
 
 
 def test_real_machines_have_no_fault(shared: Path) -> None:
-    """The processors' part of captured ``sensors`` output, as ``sensors -j`` gives it."""
+    """The processors' part of captured ``sensors`` output."""
     headrooms = []
     for file in sorted((shared / "corpora/sensors").glob("linuxhw-aio-*.txt")):
-        chips = as_json(file.read_text("utf-8", "replace"))
-        evidence = Evidence("sensors-json", "", json.dumps(chips).encode(), file.name, TIME)
+        evidence = Evidence("sensors-text", "", file.read_bytes(), file.name, TIME)
         assert judge_evidence(evidence) == {}, file.name
         headrooms += [
             float(r.value)
@@ -114,13 +111,26 @@ def test_real_machines_have_no_fault(shared: Path) -> None:
     assert min(headrooms) >= 25  # what the catalogue says of HEAT-2019
 
 
-def as_json(text: str) -> dict[str, dict[str, dict[str, float]]]:
-    chips: dict[str, dict[str, dict[str, float]]] = {}
-    for block in re.split(r"\n\s*\n", text):
-        lines = block.strip().splitlines()
-        for line in lines[2:]:
-            match = re.match(r"(.+?): +\+?(-?[\d.]+)[ °]*C(?:.*crit = \+?([\d.]+))?", line)
-            if match:
-                values = {"temp1_input": float(match[2])} | ({"temp1_crit": float(match[3])} if match[3] else {})
-                chips.setdefault(lines[0], {})[match[1]] = values
-    return chips
+def fan(number: int, state: int, most: int = 3, kind: str = "Fan") -> dict[str, str]:
+    path = f"/sys/class/thermal/cooling_device{number}"
+    return {f"{path}/type": kind, f"{path}/cur_state": str(state), f"{path}/max_state": str(most)}
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (zone(0, "acpitz", 72, active=65) | fan(0, 0), True),
+        (zone(0, "acpitz", 69, active=65) | fan(0, 0), False),
+        (zone(0, "acpitz", 72, active=65) | fan(0, 0) | fan(1, 1), False),
+        (zone(0, "acpitz", 72, active=65) | fan(0, 0, most=0), False),
+        (zone(0, "acpitz", 72, active=65) | fan(0, 0, kind="Processor"), False),
+        (zone(0, "acpitz", 72, active=65), False),
+        (zone(0, "acpitz", 72, active=20) | fan(0, 0), False),
+        (zone(0, "x86_pkg_temp", 72, active=65) | fan(0, 0), False),
+    ],
+)
+def test_a_fan_that_is_left_off(files: dict[str, str], found: bool) -> None:
+    finding = judge(files).get("FAN-2542")
+    assert (finding is not None) is found
+    if finding:
+        assert (finding.subject, finding.values) == ("thermal_zone0", {"temperature": 72, "limit": 65})
