@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from agent import probes, tests_hw, watch
+from agent import history, probes, profiles, tests_hw, watch
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Text, ocp
@@ -19,7 +19,7 @@ from agent.model.verdict import judge
 from agent.runner.engine import Engine
 from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
-from agent.runner.steps import rules_step
+from agent.runner.steps import EARLIER, PROFILE, judging_step
 from agent.runner.worker import Send
 
 INTERPRET_S = 30.0
@@ -61,7 +61,7 @@ def judged(capture: Capture) -> RunView:
     results: list[StepResult] = []
     for first in range(0, len(steps), AT_ONCE):
         results += engine.run(steps[first : first + AT_ONCE])
-    engine.run([rules_step([reading for result in results for reading in result.readings])])
+    engine.run([judging_step(results)])
     outcomes = {step: result.outcome for step, result in engine.results.items()}
     findings = [finding for result in engine.results.values() for finding in result.findings]
     records.append(ocp.run_end(judge(capture.needed, outcomes, findings), complete=True))
@@ -95,6 +95,10 @@ def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:
         yield from watch.load(name.rpartition(".")[2]).interpret(captured.evidence)
     elif kind == "test" and name in tests_hw.tests():
         yield from tests_hw.load(name).interpret(captured.evidence)
+    elif captured.id == PROFILE:
+        yield from profiles.interpret(captured.evidence)
+    elif captured.id == EARLIER:
+        yield from history.interpret(captured.evidence)
     else:
         yield Gap("", Outcome.UNSUPPORTED, Text("this agent does not know this check"), essential=True)
 
