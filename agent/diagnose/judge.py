@@ -65,7 +65,9 @@ def judged(capture: Capture) -> RunView:
     outcomes = {step: result.outcome for step, result in engine.results.items()}
     findings = [finding for result in engine.results.values() for finding in result.findings]
     records.append(ocp.run_end(judge(capture.needed, outcomes, findings), complete=True))
-    return RunView.from_records(records.records)
+    view = RunView.from_records(records.records)
+    view.started = capture.started or view.started
+    return view
 
 
 def _step(captured: CapturedStep) -> Step:

@@ -81,6 +81,11 @@ class Shelf:
             os.close(folder)
         return path
 
+    def forget(self, kept: Kept) -> None:
+        """Take a profile that was learnt here off the shelf. Raises ``OSError``."""
+        assert not kept.shipped
+        kept.path.unlink()
+
 
 def gather(shelf: Shelf, unit: Mapping[str, str]) -> Iterator[Evidence | Gap]:
     """The profile of the unit's model as evidence; a gap where there is none. A file on the shelf that is no profile

@@ -112,9 +112,9 @@ def power_cuts(readings: Readings) -> Iterator[Finding]:
 @rule("MEM-3526")
 def memory_errors_again(readings: Readings) -> Iterator[Finding]:
     """Memory errors were corrected in both runs, and others in this one. The counter begins anew with each boot, so a
-    smaller one is of new errors too; an equal one may be the same. A fault that lasts: a module with a corrected error is 13 to
-    228 times likelier to have another in the same month (Schroeder, Pinheiro, Weber, SIGMETRICS 2009), so the odds are
-    above those of one run.
+    smaller one is of new errors too; an equal one may be the same. A fault that lasts: a module with a
+    corrected error is 13 to 228 times likelier to have another in the same month (Schroeder, Pinheiro, Weber,
+    SIGMETRICS 2009), so the odds are above those of one run.
     """
     when = readings.get("earlier.run")
     for before in readings.all("earlier.memory.edac.corrected"):
