@@ -20,3 +20,8 @@ BESIDE = re.compile(
     r"|storage\.power_on_time|storage\.percentage_used|board\.battery\.voltage"
 )
 """What it takes to understand them (an attribute's name, how long the drive was on meanwhile), and what wears."""
+
+
+def is_kept(name: str) -> bool:
+    """Whether a later run wants to know the reading."""
+    return bool(GROWING.fullmatch(name) or BESIDE.fullmatch(name))
