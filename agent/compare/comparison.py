@@ -63,7 +63,7 @@ class Comparison:
 
     @property
     def exit_status(self) -> int:
-        """1 when a fault is new or a counter grew that means one, else 3 when either run could not be judged, else 0."""
+        """1 when a fault is new or a counter grew that means one, else 3 when a run could not be judged, else 0."""
         if any(finding.verdict is Verdict.FAIL for finding in (*self.growth, *self.appeared)):
             return 1
         return 3 if self.not_judged else 0
