@@ -5,7 +5,7 @@ would have gathered, as a capture, and as a run in a state directory, recorded b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -168,8 +168,8 @@ class Aio:
         needed = ("probe.panel", "probe.storage", "rules")
         return Capture(self.unit, needed, steps, "a unit of the tests", run_id, "0.1.0", started, "quick")
 
-    def record(self, state: Path) -> str:
-        """A complete run of it in a state directory, compared with what is there; its id."""
+    def record(self, state: Path, areas: Sequence[str] = ()) -> str:
+        """A complete run of it in a state directory, of some areas or of all, compared with what is there; its id."""
         store = RunStore(state)
         run_id, journal = store.new()
         with journal:
@@ -177,7 +177,7 @@ class Aio:
             parameters = {"plan": "quick", "needed": ["probe.storage", "rules"]}
             journal.append(ocp.run_start(parameters=parameters, unit=self.unit, **start))  # type: ignore[arg-type]
             engine = Engine([Recorder(journal)])
-            steps = [_gathering(area, found) for area, found in self.evidence().items()]
+            steps = [_gathering(area, found) for area, found in self.evidence().items() if area in areas or not areas]
             compared = [profile_step(self.unit, state), earlier_step(self.unit, state, run_id)]
             results = engine.run([*steps, *compared])
             engine.run([judging_step(results)])

@@ -32,6 +32,7 @@ NVME = Aio()
 ATA = replace(
     NVME, drives=(Drive("sda", "ST1000LM035", "WL1ABCDE", "LCM2", attributes={197: ("Current_Pending_Sector", 0)}),)
 )
+AREAS = ("memory", "storage")
 JUDGES = [rule for rule in rules() if rule.name.startswith("growth.")]
 CODES = {code for judge in JUDGES for code in judge.codes}
 
@@ -48,8 +49,8 @@ def later(run_id: str, state: Path) -> None:
 
 
 def two_runs(state: Path, first: Aio, second: Aio) -> RunView:
-    later(first.record(state), state)
-    return view_of(state, second.record(state))
+    later(first.record(state, AREAS), state)
+    return view_of(state, second.record(state, AREAS))
 
 
 def found(view: RunView) -> list[tuple[str, str, str]]:
@@ -62,18 +63,26 @@ def attribute(number: int, name: str, raw: int) -> Aio:
     return ATA.with_drive(attributes={number: (name, raw)})
 
 
+def attributes(number: int, name: str, before: int, now: int) -> tuple[Aio, Aio]:
+    return attribute(number, name, before), attribute(number, name, now)
+
+
+def health(name: str, before: int, now: int) -> tuple[Aio, Aio]:
+    return NVME.with_drive(health={name: before}), NVME.with_drive(health={name: now})
+
+
 GROWN = {
-    "pending again": (attribute(197, "Current_Pending_Sector", 8), attribute(197, "Current_Pending_Sector", 16), "DISK-1804", "fail"),
-    "pending, the first": (attribute(197, "Current_Pending_Sector", 0), attribute(197, "Current_Pending_Sector", 8), "DISK-1812", "unknown"),
-    "offline uncorrectable": (attribute(198, "Offline_Uncorrectable", 1), attribute(198, "Offline_Uncorrectable", 2), "DISK-1804", "fail"),
-    "read errors": (attribute(187, "Reported_Uncorrect", 0), attribute(187, "Reported_Uncorrect", 1), "DISK-1820", "fail"),
-    "replaced": (attribute(5, "Reallocated_Sector_Ct", 3), attribute(5, "Reallocated_Sector_Ct", 9), "DISK-1836", "unknown"),
-    "timeouts": (attribute(188, "Command_Timeout", 3), attribute(188, "Command_Timeout", 9), "DISK-1848", "unknown"),
-    "cable": (attribute(199, "UDMA_CRC_Error_Count", 3), attribute(199, "UDMA_CRC_Error_Count", 4), "DISK-1857", "unknown"),
-    "media errors": (NVME.with_drive(health={"media_errors": 1}), NVME.with_drive(health={"media_errors": 2}), "DISK-1861", "fail"),
-    "unsafe shutdowns": (NVME, NVME.with_drive(health={"unsafe_shutdowns": 4}), "DISK-1873", "unknown"),
+    "pending again": (*attributes(197, "Current_Pending_Sector", 8, 16), "DISK-1804", "fail"),
+    "pending, the first": (*attributes(197, "Current_Pending_Sector", 0, 8), "DISK-1812", "unknown"),
+    "offline uncorrectable": (*attributes(198, "Offline_Uncorrectable", 1, 2), "DISK-1804", "fail"),
+    "read errors": (*attributes(187, "Reported_Uncorrect", 0, 1), "DISK-1820", "fail"),
+    "replaced": (*attributes(5, "Reallocated_Sector_Ct", 3, 9), "DISK-1836", "unknown"),
+    "timeouts": (*attributes(188, "Command_Timeout", 3, 9), "DISK-1848", "unknown"),
+    "cable": (*attributes(199, "UDMA_CRC_Error_Count", 3, 4), "DISK-1857", "unknown"),
+    "media errors": (*health("media_errors", 1, 2), "DISK-1861", "fail"),
+    "unsafe shutdowns": (*health("unsafe_shutdowns", 3, 4), "DISK-1873", "unknown"),
     "memory": (replace(NVME, memory_errors=2), replace(NVME, memory_errors=1), "MEM-3526", "unknown"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("first", "second", "code", "verdict"), GROWN.values(), ids=GROWN)
@@ -147,18 +156,20 @@ def test_the_clock_battery(volts: float, before: float, count: int) -> None:
 
 
 def test_the_first_run_says_that_there_is_none(tmp_path: Path) -> None:
-    view = view_of(tmp_path, NVME.record(tmp_path))
+    view = view_of(tmp_path, NVME.record(tmp_path, AREAS))
     (gap,) = view.steps["earlier"].gaps
     assert (gap.outcome, gap.essential) == (Outcome.UNSUPPORTED, False)
 
 
 def test_a_foreign_unit_is_passed_over(tmp_path: Path) -> None:
     """As on a stick that was in many units."""
-    later(NVME.record(tmp_path), tmp_path)
-    later(replace(NVME, serial="OTHER").record(tmp_path), tmp_path)
-    view = view_of(tmp_path, NVME.with_drive(health={"media_errors": 2}).record(tmp_path))
+    later(NVME.record(tmp_path, AREAS), tmp_path)
+    later(replace(NVME, serial="OTHER").record(tmp_path, AREAS), tmp_path)
+    view = view_of(tmp_path, NVME.with_drive(health={"media_errors": 2}).record(tmp_path, AREAS))
     assert found(view) == [("DISK-1861", "nvme0", "fail")]
-    foreign = view_of(tmp_path, replace(NVME, serial="THIRD").with_drive(health={"media_errors": 2}).record(tmp_path))
+    foreign = view_of(
+        tmp_path, replace(NVME, serial="THIRD").with_drive(health={"media_errors": 2}).record(tmp_path, AREAS)
+    )
     assert found(foreign) == []
 
 
@@ -199,10 +210,10 @@ def nonsense(journal: Path) -> None:
 @pytest.mark.parametrize("spoil", [cut, garbled, huge, gone, linked, pipe, nonsense], ids=lambda f: f.__name__)
 def test_a_spoilt_run_blocks_nothing(spoil: Callable[[Path], None], tmp_path: Path) -> None:
     """The one before it is taken; alone it is a gap that is not essential."""
-    later(NVME.record(tmp_path), tmp_path)
-    later(NVME.record(tmp_path), tmp_path)
+    later(NVME.record(tmp_path, AREAS), tmp_path)
+    later(NVME.record(tmp_path, AREAS), tmp_path)
     spoil(tmp_path / "runs" / "20200102T000000Z-0000" / "journal.jsonl")
-    view = view_of(tmp_path, NVME.with_drive(health={"media_errors": 2}).record(tmp_path))
+    view = view_of(tmp_path, NVME.with_drive(health={"media_errors": 2}).record(tmp_path, AREAS))
     earlier = view.steps["earlier"]
     if spoil is nonsense:
         assert [gap.outcome for gap in earlier.gaps] == [Outcome.ERROR]
@@ -233,6 +244,9 @@ def test_which_runs_are_of_one_unit(one: dict[str, str], other: dict[str, str], 
     assert is_same_unit(other, one) is same
 
 
+READING = {"name": "a.b", "value": 1, "unit": "", "component": "fan", "subject": "", "source": "", "time": ""}
+
+
 class TestDocument:
     EARLIER = of_parts("run", TIME, (), ())
 
@@ -243,15 +257,22 @@ class TestDocument:
             {"more": 1},
             {"readings": [{}]},
             {"readings": [[]] * 2001},
-            {"readings": [{"name": "x", "value": 1, "unit": "", "component": "fan", "subject": "", "source": "", "time": ""}]},
-            {"readings": [{"name": "a.b", "value": None, "unit": "", "component": "fan", "subject": "", "source": "", "time": ""}]},
-            {"readings": [{"name": "a.b", "value": 2**70, "unit": "", "component": "fan", "subject": "", "source": "", "time": ""}]},
+            {"readings": [READING | {"name": "x"}]},
+            {"readings": [READING | {"value": None}]},
+            {"readings": [READING | {"value": 2**70}]},
+            {"readings": [READING | {"unit": "furlong"}]},
+            {"readings": [READING | {"component": "furnace"}]},
+            {"readings": [READING | {"more": ""}]},
         ],
-    )  # fmt: skip
+    )
     def test_what_is_none_is_refused(self, change: dict[str, Any]) -> None:
         document = self.EARLIER.to_json() | change
         with pytest.raises(Malformed):
             Earlier.decode(json.dumps(document).encode())
+
+    def test_it_is_read_as_it_was_written(self) -> None:
+        document = self.EARLIER.to_json() | {"readings": [READING]}
+        assert Earlier.decode(json.dumps(document).encode()).to_json() == document
 
     @given(st.binary(max_size=200))
     def test_no_content_breaks_the_interpreter(self, data: bytes) -> None:
@@ -267,8 +288,8 @@ def real(shared: Path) -> Iterator[tuple[str, list[Component], list[Reading]]]:
     from tests.corpus.index import rows
 
     for row in rows(shared):
-        kind = {"smartctl-json": "smartctl-json", "smartctl-text": "smartctl-text"}.get(row.subkind)
-        if row.kind == "smart" and kind:
+        if row.kind == "smart" and row.subkind.startswith(("smartctl-json", "smartctl-text")):
+            kind = row.subkind[:13]
             seen = list(STORAGE.interpret([Evidence(kind, "sda", row.file.read_bytes(), "smartctl", TIME)]))
             parts = [item for item in seen if isinstance(item, Component)]
             yield row.path, parts, [item for item in seen if isinstance(item, Reading)]
