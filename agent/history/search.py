@@ -33,10 +33,11 @@ def gather(state: Path, unit: Mapping[str, str], run_id: str) -> Iterator[Eviden
                 continue
             data = of_view(view, earlier_id).encode()
         except (JournalError, OSError, ValueError) as e:
-            reason = Text("could not be read: {error}", {"error": str(e)[:300]})
+            reason = Text("could not be read: {error}", {"error": _said(e)[:300]})
             yield Gap(earlier_id, Outcome.ERROR, reason)
             continue
-        yield Evidence(KIND, "", data, str(path), utc_text(datetime.now(UTC)))
+        # Below the state directory: where that is may name the person.
+        yield Evidence(KIND, "", data, f"runs/{earlier_id}/{JOURNAL}", utc_text(datetime.now(UTC)))
         return
     yield Gap("", Outcome.UNSUPPORTED, Text("this unit was not checked before"))
 
@@ -49,6 +50,11 @@ def is_same_unit(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
         if one.get(key) or other.get(key):
             return one.get(key) == other.get(key)
     return all(one.get(key) == other.get(key) for key in ("manufacturer", "model", "board", "board_serial"))
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, without the path that an ``OSError`` tells too."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _view(path: Path) -> RunView:

@@ -93,14 +93,14 @@ def gather(shelf: Shelf, unit: Mapping[str, str]) -> Iterator[Evidence | Gap]:
     """
     for kept in shelf.all():
         if kept.profile is None:
-            reason = Text("{file} is not a profile: {error}", {"file": str(kept.path), "error": kept.problem})
+            reason = Text("{file} is not a profile: {error}", {"file": kept.path.name, "error": kept.problem})
             yield Gap("", Outcome.ERROR, reason)
     found = shelf.of(unit)
     if found is None or found.profile is None:
         yield Gap("", Outcome.UNSUPPORTED, Text("no profile of this model is known"))
         return
-    time = utc_text(datetime.now(UTC))
-    yield Evidence(KIND, "", encode(found.profile), str(found.path), time)
+    # Below the state directory: where that is may name the person.
+    yield Evidence(KIND, "", encode(found.profile), f"profiles/{found.path.name}", utc_text(datetime.now(UTC)))
 
 
 def _names(folder: Path) -> list[str]:
