@@ -52,11 +52,12 @@ def unreadable_sectors(readings: Readings) -> Iterator[Finding]:
 
 @rule("DISK-1820")
 def read_errors(readings: Readings) -> Iterator[Finding]:
-    """The drive has failed to read data since the earlier run (attribute 187 or the like of it): faulty, by Google's
-    39 times after a first scan error; Backblaze exchanges a drive when 187 leaves zero.
+    """The drive has failed to read data since the earlier run (attribute 187 or the like of it, or another such entry
+    in its error log, from which old ones only fall out): faulty, by Google's 39 times after a first scan error;
+    Backblaze exchanges a drive when 187 leaves zero.
     """
-    names = (*_attributes(187), "storage.ata.statistics.reported_uncorrectable", "storage.scsi.uncorrected")
-    for grown in _of_drives(readings, names):
+    names = ("storage.ata.statistics.reported_uncorrectable", "storage.ata.error_log.media", "storage.scsi.uncorrected")
+    for grown in _of_drives(readings, (*_attributes(187), *names)):
         yield _drive("DISK-1820", True, grown, readings)
 
 

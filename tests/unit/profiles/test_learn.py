@@ -214,7 +214,7 @@ def test_the_real_panels(shared: object) -> None:
         if data.startswith(b"\x00\xff\xff\xff\xff\xff\xff\x00") and edid.valid and edid.manufacturer and edid.product:
             panels.append((f"{edid.manufacturer}{edid.product:04X}", data))
     assert len(panels) > 100
-    for (own, data), (other, other_data) in pairwise(panels[:61]):
+    for (own, data), (other, other_data) in pairwise(panels):
         profile = _of_panel(data)
         assert _judged_panel(data, profile) == []
         assert _judged_panel(other_data, profile) == ([] if own == other else ["LCD-4500"])
