@@ -139,6 +139,7 @@ class Aio:
     panel: Panel = Panel()
     other_screen: bool = False
     drives: tuple[Drive, ...] = (Drive(),)
+    stick: bool = True
     modules: tuple[Module, ...] = (Module("A", "15C774EF"), Module("B", "15C774F0"))
     fans: Mapping[str, int] = field(default_factory=lambda: {"fan1": 1200, "fan2": 900})
     voltages: Mapping[str, int] = field(default_factory=lambda: {"in0": 1000, "in8": 3040})
@@ -287,7 +288,7 @@ class Aio:
         return files
 
     def _storage(self) -> dict[str, Any]:
-        files = dict(STICK)
+        files = dict(STICK) if self.stick else {}
         for drive in self.drives:
             files |= drive.tree()
         return files

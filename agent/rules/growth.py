@@ -46,7 +46,8 @@ def unreadable_sectors(readings: Readings) -> Iterator[Finding]:
     A drive that had some and got more goes on losing data: faulty. The first ones are a warning, with odds after
     Google's 16 times: a power cut in the middle of a write leaves one behind too.
     """
-    for grown in _of_drives(readings, _attributes(197, 198)):
+    for counters in _of_drives(readings, _attributes(197, 198)):
+        grown = min(counters, key=lambda counter: counter.first)
         yield _drive("DISK-1812" if grown.first else "DISK-1804", not grown.first, grown, readings)
 
 
@@ -57,7 +58,7 @@ def read_errors(readings: Readings) -> Iterator[Finding]:
     Backblaze exchanges a drive when 187 leaves zero.
     """
     names = ("storage.ata.statistics.reported_uncorrectable", "storage.ata.error_log.media", "storage.scsi.uncorrected")
-    for grown in _of_drives(readings, (*_attributes(187), *names)):
+    for grown, *_ in _of_drives(readings, (*_attributes(187), *names)):
         yield _drive("DISK-1820", True, grown, readings)
 
 
@@ -66,7 +67,7 @@ def media_errors(readings: Readings) -> Iterator[Finding]:
     """An NVMe drive has met more data that it could not correct: faulty. The counter stands for "unrecovered data
     integrity errors" (NVM Express Base Specification 2.0, 5.16.1.3), of which a sound drive has none.
     """
-    for grown in _of_drives(readings, ("storage.nvme.media_errors",)):
+    for grown, *_ in _of_drives(readings, ("storage.nvme.media_errors",)):
         yield _drive("DISK-1861", True, grown, readings)
 
 
@@ -75,7 +76,7 @@ def replaced_sectors(readings: Readings) -> Iterator[Finding]:
     """The drive has replaced more sectors (attributes 5, 196; grown defects of SCSI drives). A warning, as nothing was
     lost; odds after Google's 14 times. Flash wears out block by block, so a solid-state drive gets its own odds.
     """
-    for grown in _of_drives(readings, (*_attributes(5, 196), "storage.scsi.grown_defects")):
+    for grown, *_ in _of_drives(readings, (*_attributes(5, 196), "storage.scsi.grown_defects")):
         rotational = readings.get("storage.rotational", grown.now.subject)
         solid = rotational is not None and rotational.value is False
         yield _drive("DISK-1836", False, grown, readings, odds="flash_odds" if solid else "odds")
@@ -86,7 +87,7 @@ def timeouts(readings: Readings) -> Iterator[Finding]:
     """A hard disk has not finished commands in time again (attribute 188): drive, cable or power, so a warning. The
     odds are ours. Nothing for solid-state drives, whose makers count other things there.
     """
-    for grown in _of_drives(readings, _attributes(188)):
+    for grown, *_ in _of_drives(readings, _attributes(188)):
         rotational = readings.get("storage.rotational", grown.now.subject)
         if rotational is not None and rotational.value is True:
             yield _drive("DISK-1848", False, grown, readings)
@@ -97,7 +98,7 @@ def damaged_transfers(readings: Readings) -> Iterator[Finding]:
     """Data was damaged between drive and motherboard again (attribute 199 or the link's counter): the cable or a
     connector, and now, where the sum alone may be of a cable that was exchanged long ago. The odds are ours.
     """
-    for grown in _of_drives(readings, (*_attributes(199), "storage.ata.phy.crc")):
+    for grown, *_ in _of_drives(readings, (*_attributes(199), "storage.ata.phy.crc")):
         yield _drive("DISK-1857", False, grown, readings)
 
 
@@ -106,7 +107,7 @@ def power_cuts(readings: Readings) -> Iterator[Finding]:
     """The drive has lost its power without a warning since the earlier run (NVMe's unsafe shutdowns): information, for
     somebody may have pulled the plug; together with restarts that nobody wanted it points at the power. Odds: ours.
     """
-    for grown in _of_drives(readings, ("storage.nvme.unsafe_shutdowns",)):
+    for grown, *_ in _of_drives(readings, ("storage.nvme.unsafe_shutdowns",)):
         yield _drive("DISK-1873", False, grown, readings)
 
 
@@ -162,14 +163,16 @@ def _attributes(*numbers: int) -> tuple[str, ...]:
     return tuple(f"storage.ata.{number}.raw" for number in numbers)
 
 
-def _of_drives(readings: Readings, names: tuple[str, ...]) -> Iterator[_Grown]:
-    """Of each drive that was there before, the first of the counters that is greater than it was."""
+def _of_drives(readings: Readings, names: tuple[str, ...]) -> Iterator[list[_Grown]]:
+    """Of each drive that was there before, those of the counters that are greater than they were; at least one."""
     for serial, was in _known_again(readings):
+        found = []
         for name in names:
             now, before = readings.get(name, serial.subject), readings.get(f"earlier.{name}", was.subject)
             if now and before and _number(now) > _number(before) >= 0 and _means_the_same(readings, name, now, before):
-                yield _Grown(now, before, (serial, was))
-                break
+                found.append(_Grown(now, before, (serial, was)))
+        if found:
+            yield found
 
 
 def _known_again(readings: Readings) -> Iterator[tuple[Reading, Reading]]:

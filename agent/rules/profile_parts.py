@@ -13,6 +13,8 @@ from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
 
+_NVME = "0x0108"  # PCI class of controllers of non-volatile memory: PCI Code and ID Assignment Specification 1.11
+
 
 @rule("LCD-4500", "LCD-4513")
 def panel(readings: Readings) -> Iterator[Finding]:
@@ -83,11 +85,15 @@ def drives(readings: Readings) -> Iterator[Finding]:
     """There are fewer built-in drives than in the profile, or smaller ones.
 
     None at all is a fault: the unit was started from something else. Fewer: a warning, since a customer may have taken
-    one out. A smaller one: a note. Another model as large or larger is fine. Drives on USB do not count.
+    one out. A smaller one: a note. Another model as large or larger is fine. Drives on USB do not count. Where not one
+    drive of any kind shows, PCI Express tells of NVMe drives whether they are there.
     """
     expected = readings.all("profile.storage.transport")
     shown = readings.all("storage.transport")
-    if not expected or not shown:
+    if not shown:
+        yield from _none_on_pci(readings, expected)
+        return
+    if not expected:
         return
     own = [r for r in shown if r.value != "usb" and not _is_true(readings.get("storage.removable", r.subject))]
     values = {"count": len(own), "expected": len(expected)}
@@ -97,6 +103,14 @@ def drives(readings: Readings) -> Iterator[Finding]:
         yield _finding("DISK-1918", "", Verdict.UNKNOWN, 0.5, [*expected, *own], **values)
     else:
         yield from _smaller(readings, own)
+
+
+def _none_on_pci(readings: Readings, expected: list[Reading]) -> Iterator[Finding]:
+    classes = readings.all("pcie.class")
+    there = any(str(r.value).startswith(_NVME) for r in classes)
+    if expected and classes and not there and all(r.value == "nvme" for r in expected):
+        values = {"count": 0, "expected": len(expected)}
+        yield _finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *classes], **values)
 
 
 def _smaller(readings: Readings, own: Iterable[Reading]) -> Iterator[Finding]:

@@ -101,6 +101,14 @@ def test_what_has_not_grown(first: Aio, second: Aio, code: str, verdict: str, tm
     assert view_of(tmp_path, RunStore(tmp_path).latest() or "").outcomes["earlier"] is Outcome.PASS
 
 
+def test_what_kept_growing_is_not_hidden_by_what_is_new(tmp_path: Path) -> None:
+    first, second = (
+        ATA.with_drive(attributes={197: ("Current_Pending_Sector", new), 198: ("Offline_Uncorrectable", old)})
+        for new, old in ((0, 3), (2, 5))
+    )
+    assert found(two_runs(tmp_path, first, second)) == [("DISK-1804", "sda", "fail")]
+
+
 def test_it_is_judged_the_same_from_the_evidence(tmp_path: Path) -> None:
     first, second, code, _ = GROWN["media errors"]
     live = two_runs(tmp_path, first, second)

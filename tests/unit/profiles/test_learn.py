@@ -135,6 +135,7 @@ ODD = {
         ("MEM-3518", "unknown", "info"),
     ),
     "no drive": (replace(GOOD, drives=()), ("DISK-1905", "fail", "critical")),
+    "no drive of any kind": (replace(GOOD, drives=(), stick=False), ("DISK-1905", "fail", "critical")),
     "smaller drive": (GOOD.with_drive(size=256_060_514_304), ("DISK-1926", "unknown", "info")),
     "fan gone": (replace(GOOD, fans={"fan1": 1200}), ("FAN-2805", "unknown", "warning")),
     "sensor gone": (replace(GOOD, voltages={"in0": 1000}), ("VOLT-5307", "unknown", "info")),
