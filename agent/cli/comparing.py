@@ -102,10 +102,9 @@ def _print_parts(paper: Paper, comparison: Comparison) -> None:
     parts = comparison.parts
     rows: list[tuple[str, ...]] = []
     for word, pairs in ((Text("exchanged"), parts.exchanged), (Text("moved"), parts.moved)):
-        rows += [
-            (paper.say(word), paper.say(COMPONENTS[now.kind]), now.name, _called(was), _called(now))
-            for was, now in pairs
-        ]
+        for was, now in pairs:
+            name = now.name if was.name == now.name else f"{was.name} → {now.name}"
+            rows.append((paper.say(word), paper.say(COMPONENTS[now.kind]), name, _called(was), _called(now)))
     rows += [(paper.say(Text("removed")), paper.say(COMPONENTS[p.kind]), p.name, _called(p), "") for p in parts.removed]
     rows += [(paper.say(Text("added")), paper.say(COMPONENTS[p.kind]), p.name, "", _called(p)) for p in parts.added]
     if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,8 +27,8 @@ class NotGood(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a unit, and the areas (``probe.memory``) that were not. ``source`` is the run's id, ``""`` for
-    this machine now.
+    """What was seen of a unit, and the areas (``probe.memory``) that were not. ``source`` is the run's id, or
+    the name of the file that it is in, ``""`` for this machine now.
     """
 
     unit: Mapping[str, str]
@@ -65,7 +66,7 @@ def of_diagnosis(diagnosis: Diagnosis) -> Seen:
         not_seen=tuple(
             name for name, step in view.steps.items() if name.startswith("probe.") and step.outcome is not Outcome.PASS
         ),
-        source=diagnosis.run_id,
+        source=diagnosis.run_id or os.path.basename(diagnosis.input),
     )
 
 
