@@ -67,7 +67,7 @@ def print_run(view: RunView, language: str) -> None:
     if view.findings:
         paper.heading(Text("What was found"))
         for found in view.findings:
-            _print_finding(paper, found)
+            print_finding(paper, found)
     _print_gaps(paper, [(name, gap) for name, step in view.steps.items() for gap in step.gaps])
     if view.components:
         paper.heading(Text("Parts in this unit"))
@@ -157,25 +157,8 @@ def print_outbox(entries: Sequence[Entry], language: str) -> None:
         paper.console.print(paper.say(Text("Send what waits with: aiodiag upload")))
 
 
-def _print_verdict(paper: Paper, view: RunView) -> None:
-    unit = view.unit
-    serial = unit.get("serial") or paper.say(Text("not known"))
-    lines = [Styled(paper.say(VERDICTS[view.verdict]), style=f"bold {_VERDICT_STYLE[view.verdict]}")]
-    missing = [step for step in view.needed if view.outcomes.get(step) is not Outcome.PASS]
-    if missing:
-        words = ", ".join(paper.say(step_word(step)) for step in missing)
-        lines.append(Styled(paper.say(Text("Needed for a verdict, and not looked at: {what}", {"what": words}))))
-    maker = f"{unit.get('manufacturer', '')} {unit.get('model', '')}".strip()
-    if maker:
-        lines.append(Styled(clean(maker)))
-    source = f"  ({source_word(unit['serial_source'], paper.language)})" if unit.get("serial_source") else ""
-    lines.append(Styled(f"{paper.say(Text('Serial number'))}: {clean(serial + source)}"))
-    if view.parameters.get("rma"):
-        lines.append(Styled(f"RMA: {clean(str(view.parameters['rma']))}"))
-    paper.console.print(Panel(Styled("\n").join(lines), border_style=_VERDICT_STYLE[view.verdict], expand=False))
-
-
-def _print_finding(paper: Paper, found: FoundFinding) -> None:
+def print_finding(paper: Paper, found: FoundFinding) -> None:
+    """One finding: what it says, what to do, and what it rests on."""
     finding = found.finding
     known = entries().get(finding.code)  # a bundle may be from a newer agent, whose catalogue has more
     style = _SEVERITY_STYLE[finding.severity]
@@ -196,6 +179,24 @@ def _print_finding(paper: Paper, found: FoundFinding) -> None:
     )
     paper.console.print(Styled(clean("; ".join([paper.say(evidence), *values])), style="dim"))
     paper.console.print()
+
+
+def _print_verdict(paper: Paper, view: RunView) -> None:
+    unit = view.unit
+    serial = unit.get("serial") or paper.say(Text("not known"))
+    lines = [Styled(paper.say(VERDICTS[view.verdict]), style=f"bold {_VERDICT_STYLE[view.verdict]}")]
+    missing = [step for step in view.needed if view.outcomes.get(step) is not Outcome.PASS]
+    if missing:
+        words = ", ".join(paper.say(step_word(step)) for step in missing)
+        lines.append(Styled(paper.say(Text("Needed for a verdict, and not looked at: {what}", {"what": words}))))
+    maker = f"{unit.get('manufacturer', '')} {unit.get('model', '')}".strip()
+    if maker:
+        lines.append(Styled(clean(maker)))
+    source = f"  ({source_word(unit['serial_source'], paper.language)})" if unit.get("serial_source") else ""
+    lines.append(Styled(f"{paper.say(Text('Serial number'))}: {clean(serial + source)}"))
+    if view.parameters.get("rma"):
+        lines.append(Styled(f"RMA: {clean(str(view.parameters['rma']))}"))
+    paper.console.print(Panel(Styled("\n").join(lines), border_style=_VERDICT_STYLE[view.verdict], expand=False))
 
 
 def _evidence(reading: Reading) -> str:

@@ -1,4 +1,4 @@
-"""One input file, diagnosed."""
+"""One input file, or one run, diagnosed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.diagnose.inputs import read
 from agent.diagnose.judge import Running, judged
+from agent.diagnose.of_run import of_run_directory
 from agent.model.run_view import RunView
 from agent.runner.engine import Engine
 
@@ -36,3 +37,13 @@ def diagnose(file: str, kind: str | None = None, running: Running = Engine) -> D
     kind, capture = read(Path(file), kind)
     view = judged(capture, running)
     return Diagnosis(file, kind, capture.run_id, capture.description, view, time.monotonic() - began)
+
+
+def diagnose_run(path: Path, given: str) -> Diagnosis:
+    """Like :func:`diagnose`, of a run directory too (its kind is then ``run``); ``given`` is what the person called it.
+    Raises :class:`agent.diagnose.files.InputRefused`.
+    """
+    began = time.monotonic()
+    kind, capture = ("run", of_run_directory(path)) if path.is_dir() else read(path)
+    view = judged(capture)
+    return Diagnosis(given, kind, capture.run_id, capture.description, view, time.monotonic() - began)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from agent import probes, tests_hw, watch
+from agent import history, probes, profiles, tests_hw, watch
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
 from agent.model import Component, Evidence, Gap, Outcome, Reading, Text, ocp
@@ -17,7 +17,7 @@ from agent.runner.engine import Engine, Observer
 from agent.runner.identity import from_probe
 from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
-from agent.runner.steps import rules_step
+from agent.runner.steps import EARLIER, PROFILE, judging_step
 from agent.runner.worker import Send
 
 INTERPRET_S = 4.0
@@ -65,11 +65,13 @@ def judged(capture: Capture, running: Running = Engine) -> RunView:
     for first in range(0, len(steps), AT_ONCE):
         results += engine.run(steps[first : first + AT_ONCE])
     records.append(_start(capture, capture.unit or _unit(results)))
-    engine.run([rules_step([reading for result in results for reading in result.readings])])
+    engine.run([judging_step(results)])
     outcomes = {step: result.outcome for step, result in engine.results.items()}
     findings = [finding for result in engine.results.values() for finding in result.findings]
     records.append(ocp.run_end(judge(capture.needed, outcomes, findings), complete=True))
-    return RunView.from_records(records.records)
+    view = RunView.from_records(records.records)
+    view.started = capture.started or view.started
+    return view
 
 
 def _start(capture: Capture, unit: Mapping[str, str]) -> ocp.Artifact:
@@ -116,6 +118,10 @@ def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:
         yield from watch.load(name.rpartition(".")[2]).interpret(captured.evidence)
     elif kind == "test" and name in tests_hw.tests():
         yield from tests_hw.load(name).interpret(captured.evidence)
+    elif captured.id == PROFILE:
+        yield from profiles.interpret(captured.evidence)
+    elif captured.id == EARLIER:
+        yield from history.interpret(captured.evidence)
     else:
         yield Gap("", Outcome.UNSUPPORTED, Text("this agent does not know this check"), essential=True)
 

@@ -49,6 +49,10 @@ class RunStore:
         """The newest run; ``None`` when there is none."""
         return max(self._ids(), default=None)
 
+    def before(self, run_id: str) -> list[str]:
+        """The runs that began before another one, newest first."""
+        return [earlier for earlier in reversed(self._ids()) if earlier < run_id]
+
     def _ids(self) -> list[str]:
         try:
             names = os.listdir(self._runs)

@@ -16,6 +16,8 @@ from typing import Any
 
 from agent.model.text import Text
 
+_JSON = {"tree", "udev", "psutil", "cpuinfo", "profile", "earlier-run"}
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -39,7 +41,7 @@ class Evidence:
     @property
     def file_name(self) -> str:
         """A name for the attachment, from kind and subject, of letters, digits, ``.``, ``_`` and ``-`` only."""
-        suffix = ".json" if self.kind.endswith("json") or self.kind in {"tree", "udev", "psutil", "cpuinfo"} else ".txt"
+        suffix = ".json" if self.kind.endswith("json") or self.kind in _JSON else ".txt"
         stem = f"{self.kind}-{self.subject}" if self.subject else self.kind
         return re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:100] + suffix
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent import __version__
 from agent.host import Host
@@ -17,7 +18,7 @@ from agent.plans import Plan, Symptom
 from agent.probes import areas
 from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
-from agent.runner.steps import RULES, probe_step, rules_step, test_step, watch_step
+from agent.runner.steps import RULES, earlier_step, judging_step, probe_step, profile_step, test_step, watch_step
 from agent.watch import watchers
 
 
@@ -39,8 +40,12 @@ class Request:
         return [*(f"probe.{area}" for area in sorted(wanted)), RULES]
 
 
-def run(request: Request, journal: Journal, host: Host, observers: Iterable[Observer] = ()) -> RunView:
-    """Walk the plan, write the journal, and give back what the journal says.
+def run(
+    request: Request, journal: Journal, host: Host, observers: Iterable[Observer] = (), *, state: Path | None = None
+) -> RunView:
+    """Walk the plan, write the journal, and give back what the journal says. ``state`` is the agent's state directory,
+    with the profiles and the earlier runs that the unit is compared with; it is compared with none where that is
+    ``None``.
 
     Raises :class:`agent.journal.JournalError` when the record cannot be written (what was written stays),
     ``KeyboardInterrupt`` when the person stops it, and what an observer raises; the journal is then closed as not
@@ -50,11 +55,14 @@ def run(request: Request, journal: Journal, host: Host, observers: Iterable[Obse
     engine = Engine([Recorder(journal), *observers])
     try:
         chosen = request.plan.areas or areas()
-        results = engine.run([probe_step(area, host) for area in chosen])
+        steps = [probe_step(area, host) for area in chosen]
+        if state is not None:
+            steps += [profile_step(request.unit, state), earlier_step(request.unit, state, journal.directory.name)]
+        results = engine.run(steps)
         for name, seconds in request.plan.tests.items():
-            beside = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
-            results += engine.run([test_step(name, seconds, host), *beside])
-        engine.run([rules_step([reading for result in results for reading in result.readings])])
+            watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
+            results += engine.run([test_step(name, seconds, host), *watching])
+        engine.run([judging_step(results)])
     except BaseException:
         with contextlib.suppress(JournalError):
             _end(request, journal, engine, complete=False)

@@ -1,25 +1,35 @@
-"""The steps that a plan is made of: a probe, a hardware test, a watcher beside it, the rules."""
+"""The steps that a run is made of: a probe, a hardware test, a watcher beside it, what the unit is compared with, the
+rules.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.host import Host
-from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings
+from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Readings
+from agent.model.inventory import inventory
 from agent.probes import areas, load
 from agent.probes._probe import Probe, Seen
-from agent.runner.step import Step
+from agent.runner.step import Step, StepResult
 from agent.runner.worker import Gathered, Item, Send, TimeLimit
 
 if TYPE_CHECKING:
     from agent.rules import Rule
 
 RULES = "rules"
+PROFILE = "profile"
+EARLIER = "earlier"
 LONGEST_PROBE_S = 60.0
 """Seconds within which a probe must have said how long it may take; no probe may take longer (conformance test)."""
 WATCH_SLACK_S = 10.0
 """Seconds that a watcher may take beyond the test before it is ended: it waits for processor time beside it; ours."""
+COMPARED_TIMEOUT_S = 10.0
+"""Seconds for finding a profile or an earlier run on the disk; it takes milliseconds, but the disk may be the suspect;
+ours.
+"""
 RULES_TIMEOUT_S = 10.0
 """Seconds for all rules together; they are pure and take milliseconds, so this only ends one that hangs; ours."""
 
@@ -84,6 +94,32 @@ def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:
     return Step(f"watch.{test}.{name}", work, duration_s + WATCH_SLACK_S, salvage)
 
 
+def profile_step(unit: Mapping[str, str], state: Path) -> Step:
+    """Find what a unit of this model should have, in the state directory or among what the agent brings along."""
+    from agent import profiles  # here: `aiodiag unit` and `probe` compare nothing
+
+    def work(send: Send) -> None:
+        _evidence_first(profiles.gather(profiles.Shelf(state), unit), profiles.interpret, send)
+
+    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
+        _send_all(profiles.interpret(evidence), send)
+
+    return Step(PROFILE, work, COMPARED_TIMEOUT_S, salvage)
+
+
+def earlier_step(unit: Mapping[str, str], state: Path, run_id: str) -> Step:
+    """Find what the newest run of this unit before ``run_id`` had counted, in the agent's state directory."""
+    from agent import history
+
+    def work(send: Send) -> None:
+        _evidence_first(history.gather(state, unit, run_id), history.interpret, send)
+
+    def salvage(evidence: Sequence[Evidence], send: Send) -> None:
+        _send_all(history.interpret(evidence), send)
+
+    return Step(EARLIER, work, COMPARED_TIMEOUT_S, salvage)
+
+
 def _evidence_first(
     gathered: Iterable[Evidence | Gap], interpret: Callable[[Sequence[Evidence]], Iterable[Seen]], send: Send
 ) -> None:
@@ -110,17 +146,34 @@ def _send_all(items: Iterable[Item], send: Send) -> None:
         send(item)
 
 
-def rules_step(readings: Sequence[Reading]) -> Step:
-    """Judge the readings by every rule."""
+def judging_step(results: Iterable[StepResult]) -> Step:
+    """The step that judges what other steps gave."""
+    seen = list(results)
+    return rules_step(
+        [r for result in seen for r in result.readings], [c for result in seen for c in result.components]
+    )
+
+
+def rules_step(readings: Sequence[Reading], components: Sequence[Component] = ()) -> Step:
+    """Judge the readings, and the parts as readings (:mod:`agent.model.inventory`), by every rule. Such a reading is
+    recorded where a finding rests on it; the part itself is on record anyway.
+    """
 
     def work(send: Send) -> None:
         from agent.rules import rules
 
-        known = Readings(readings)
+        parts = list(inventory(components, time=readings[0].time if readings else ""))
+        known = Readings([*readings, *parts])
+        unsaid = {(part.name, part.subject) for part in parts}
         broken: list[Exception] = []
         for rule in rules():
             try:
-                _send_all(_judge(rule, known), send)
+                for finding in _judge(rule, known):
+                    for reading in finding.evidence:
+                        if (reading.name, reading.subject) in unsaid:
+                            unsaid.remove((reading.name, reading.subject))
+                            send(reading)
+                    send(finding)
             except Exception as e:  # one broken rule must not silence the others; the step is an error all the same
                 e.add_note(f"in rule {rule.name}")
                 broken.append(e)

@@ -75,11 +75,17 @@ WATCHERS = {
     "thermals": Text("watching the temperatures"),
 }
 
+_OTHERS = {
+    "rules": Text("judgement"),
+    "profile": Text("comparison with what this model should have"),
+    "earlier": Text("comparison with the earlier check"),
+}
+
 
 def step_word(step: str) -> Text:
     """What a step looks at; an area that has no word yet is called by its name."""
-    if step == "rules":
-        return Text("judgement")
+    if step in _OTHERS:
+        return _OTHERS[step]
     if step.startswith("watch."):
         watcher = step.rpartition(".")[2]
         return WATCHERS.get(watcher, Text("watching: {area}", {"area": watcher}))

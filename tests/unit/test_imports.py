@@ -18,6 +18,9 @@ ALLOWED = {
     "agent/plans": {"agent/model"},
     "agent/texts": {"agent/model"},
     "agent/watch": {"agent/model", "agent/tools", "agent/host"},
+    "agent/profiles": {"agent/model", "uploader"},
+    "agent/history": {"agent/model", "agent/journal", "uploader"},
+    "agent/compare": {"agent/model", "agent/catalogue", "agent/rules", "agent/history"},
     "agent/host": {"agent/model", "agent/tools"},
     "agent/probes": {"agent/model", "agent/tools", "agent/host"},
     "agent/tests_hw": {"agent/model", "agent/tools", "agent/host"},
@@ -34,9 +37,13 @@ ALLOWED = {
         "agent/probes",
         "agent/tests_hw",
         "agent/rules",
+        "agent/profiles",
+        "agent/history",
     },
     "agent/diagnose": {
         "agent/model",
+        "agent/profiles",
+        "agent/history",
         "agent/watch",
         "agent/journal",
         "agent/probes",
@@ -56,12 +63,16 @@ ALLOWED = {
         "agent/probes",
         "agent/runner",
         "agent/diagnose",
+        "agent/profiles",
+        "agent/compare",
         "uploader",
     },
     "uploader": {"agent/model", "agent/journal"},
     "server_stub": {"agent/model", "agent/catalogue", "agent/texts", "uploader"},
 }
 # Of the uploader, the receiver may know the bundle's format and its verification, nothing else.
+# Of it, these rooms may know how JSON from strangers is read, nothing else.
+STRICT_JSON_ONLY = {"agent/profiles", "agent/history"}
 OF_UPLOADER = ("uploader.bundle", "uploader.dsse", "uploader.keys", "uploader.strict_json")
 
 
@@ -96,6 +107,8 @@ def test_imports_go_one_way(source: Path) -> None:
         if there is None or here is None or there in {here, "agent/__version__"}:
             continue
         assert there in ALLOWED[here], f"{here} must not import {module}"
+        if here in STRICT_JSON_ONLY and there == "uploader":
+            assert module.startswith("uploader.strict_json"), f"{here} must not import {module}"
         if here == "server_stub" and there == "uploader":
             assert module.startswith(OF_UPLOADER), f"the receiver must not import {module}"
 

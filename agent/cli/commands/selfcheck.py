@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     with explained():
         run_id, journal = store.new()
         with journal:
-            view = _walk(request, journal)
+            view = _walk(request, journal, state)
     bundle: Path | None = None
     entry: Entry | None = None
     try:
@@ -176,13 +176,18 @@ def _announce(args: argparse.Namespace, desk: Desk, request: Request) -> str | N
             return None
 
 
-def _walk(request: Request, journal: Journal) -> RunView:
+def _walk(request: Request, journal: Journal, state: Path) -> RunView:
     from agent.cli.progress import progress
     from agent.host import Host
     from agent.probes import areas
     from agent.runner.run import run as run_plan
+    from agent.runner.steps import EARLIER, PROFILE, RULES
     from agent.watch import watchers
 
-    total = len(request.plan.areas or areas()) + len(request.plan.tests) * (1 + len(watchers())) + 1
+    total = (
+        len(request.plan.areas or areas())
+        + len(request.plan.tests) * (1 + len(watchers()))
+        + len((PROFILE, EARLIER, RULES))
+    )
     with progress(request.language, total) as shown:
-        return run_plan(request, journal, Host(), [shown])
+        return run_plan(request, journal, Host(), [shown], state=state)

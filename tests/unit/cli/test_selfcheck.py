@@ -40,6 +40,8 @@ def test_it_prints_the_documented_object(checked: tuple[Path, Ran]) -> None:
         *(f"probe.{area}" for area in areas()),
         "test.memory",
         *(f"watch.memory.{watcher}" for watcher in watchers()),
+        "profile",
+        "earlier",
         "rules",
     }
     assert set(document["outcomes"].values()) <= {outcome.value for outcome in Outcome}

@@ -1,0 +1,83 @@
+"""A unit that is known to be good, to learn the profile of its model from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent import __version__
+from agent.diagnose.diagnosis import Diagnosis
+from agent.model import Component, Finding, Outcome, Reading, Text, Verdict
+from agent.probes._identity import identity
+from agent.profiles import Profile, learn
+from agent.runner.engine import Engine
+from agent.runner.identity import from_probe
+from agent.runner.step import StepResult
+from agent.runner.steps import judging_step
+
+
+class NotGood(Exception):
+    """Nothing can be learnt from the unit. ``reason`` is for the person."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a unit, and the areas (``probe.memory``) that were not. ``source`` is the run's id, or
+    the name of the file that it is in, ``""`` for this machine now.
+    """
+
+    unit: Mapping[str, str]
+    components: Sequence[Component]
+    readings: Sequence[Reading]
+    findings: Sequence[Finding]
+    not_seen: tuple[str, ...]
+    source: str
+
+
+def of_machine(results: Iterable[StepResult]) -> Seen:
+    """What the probes of this machine gave, and what the rules say of that."""
+    seen = list(results)
+    (judgement,) = Engine().run([judging_step(seen)])
+    unit: Mapping[str, str] = next((from_probe(result) for result in seen if result.step == "probe.unit"), {})
+    return Seen(
+        unit=unit,
+        components=[part for result in seen for part in result.components],
+        readings=[reading for result in seen for reading in result.readings],
+        findings=judgement.findings,
+        not_seen=tuple(result.step for result in seen if result.outcome is not Outcome.PASS),
+        source="",
+    )
+
+
+def of_diagnosis(diagnosis: Diagnosis) -> Seen:
+    """What a run or a capture holds, as it is seen today."""
+    view = diagnosis.view
+    readings = list(view.readings.values())
+    return Seen(
+        unit={**identity(readings, view.components), **view.unit},
+        components=view.components,
+        readings=readings,
+        findings=[found.finding for found in view.findings],
+        not_seen=tuple(
+            name for name, step in view.steps.items() if name.startswith("probe.") and step.outcome is not Outcome.PASS
+        ),
+        source=diagnosis.run_id or os.path.basename(diagnosis.input),
+    )
+
+
+def profile_of(seen: Seen, time: str) -> Profile:
+    """The profile of the unit's model, learnt at ``time`` (UTC, ISO 8601). Raises :class:`NotGood` for a unit that does
+    not say its model, or that has a fault: what is wrong with it would be right from then on.
+    """
+    faults = [finding.code for finding in seen.findings if finding.verdict is Verdict.FAIL]
+    if faults:
+        raise NotGood(Text("this unit has a fault ({codes}); learn from a good one", {"codes": ", ".join(faults)}))
+    try:
+        return learn(seen.unit, seen.components, seen.readings, source=seen.source, time=time, agent=__version__)
+    except ValueError as e:
+        raise NotGood(Text("this unit does not say its model, and a profile is of a model")) from e
