@@ -82,7 +82,7 @@ def _attribute(line: str) -> dict[str, Any] | None:
         return None
     identity, name, flags, value, worst, threshold, failed, raw = row.groups()
     return {
-        "id": int(identity, 0),
+        "id": int(identity, 16 if identity.lower().startswith("0x") else 10),
         "name": name,
         "value": _normalised(value),
         "worst": _normalised(worst),
