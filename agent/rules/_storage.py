@@ -12,10 +12,11 @@ from agent.model import Finding, Reading, Readings, Verdict
 CERTAIN = 0.95
 """No reading makes us surer than this: cables, slots and firmware can look like a bad drive. Ours."""
 
-_COUNTERS = {
+CALLED = {
     5: re.compile("Realloc|Retired|Retried|Bad_Bl"),
     187: re.compile("Uncor|_Unc_|_UE_"),
     188: re.compile("Command_Timeout"),
+    196: re.compile("Realloc"),
     197: re.compile("Pending"),
     198: re.compile("Uncor"),
     199: re.compile("CRC"),
@@ -97,6 +98,5 @@ def counters(readings: Readings, number: int) -> list[Reading]:
     return [
         raw
         for raw in readings.all(f"storage.ata.{number}.raw")
-        if (name := readings.get(f"storage.ata.{number}.name", raw.subject))
-        and _COUNTERS[number].search(str(name.value))
+        if (name := readings.get(f"storage.ata.{number}.name", raw.subject)) and CALLED[number].search(str(name.value))
     ]

@@ -11,7 +11,6 @@ Nothing is concluded from an NVMe drive's error log: some drives count every com
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,11 +18,9 @@ from typing import NamedTuple
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._storage import CALLED, solid
 
 _SERIAL = "inventory.storage_device.serial"
-_CALLED = {5: "Realloc|Retired", 187: "Uncorrect", 188: "Command_Timeout", 196: "Realloc"}
-_CALLED |= {197: "Pending", 198: "Uncorrect", 199: "CRC"}
-"""What smartctl's drive database must call an attribute for its number to mean what it means on most drives."""
 
 
 class _Grown(NamedTuple):
@@ -77,9 +74,8 @@ def replaced_sectors(readings: Readings) -> Iterator[Finding]:
     lost; odds after Google's 14 times. Flash wears out block by block, so a solid-state drive gets its own odds.
     """
     for grown, *_ in _of_drives(readings, (*_attributes(5, 196), "storage.scsi.grown_defects")):
-        rotational = readings.get("storage.rotational", grown.now.subject)
-        solid = rotational is not None and rotational.value is False
-        yield _drive("DISK-1836", False, grown, readings, odds="flash_odds" if solid else "odds")
+        odds = "flash_odds" if solid(readings, grown.now.subject) else "odds"
+        yield _drive("DISK-1836", False, grown, readings, odds=odds)
 
 
 @rule("DISK-1848")
@@ -204,7 +200,7 @@ def _means_the_same(readings: Readings, name: str, now: Reading, before: Reading
         called is not None
         and was_called is not None
         and called.value == was_called.value
-        and re.search(_CALLED[number], str(called.value)) is not None
+        and CALLED[number].search(str(called.value)) is not None
     )
 
 
