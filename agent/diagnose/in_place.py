@@ -15,6 +15,10 @@ from agent.runner.engine import Observer
 from agent.runner.step import Step, StepResult, Trouble
 from agent.runner.worker import Item, TimeLimit
 
+PROCESSOR_S = 4.0
+"""Seconds of processor time for one step; ours. It takes milliseconds, on a busy machine too, so this only ends one that
+does not end by itself.
+"""
 AGAIN_S = 0.2
 """Seconds after which a step that went over its time is told again, for code that passes over every exception; ours."""
 
@@ -54,7 +58,7 @@ class InPlace:
             with _within(step.timeout_s):
                 step.work(send)
         except Overdue:
-            seconds = round(step.timeout_s, 1)
+            seconds = round(min(PROCESSOR_S, step.timeout_s), 1)
             result.trouble.append(Trouble("step-timed-out", Text("no answer within {seconds} s", {"seconds": seconds})))
         except Exception:
             details = traceback.format_exc(limit=20)
@@ -71,13 +75,19 @@ class InPlace:
 
 @contextmanager
 def _within(seconds: float) -> Iterator[None]:
+    """So many seconds, and :data:`PROCESSOR_S` of processor time."""
+
     def over(_signal: int, _frame: Any) -> None:
         raise Overdue
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
+    limits = ((signal.SIGPROF, signal.ITIMER_PROF, PROCESSOR_S), (signal.SIGALRM, signal.ITIMER_REAL, seconds))
+    before = {number: signal.signal(number, over) for number, _, _ in limits}
     try:
+        for _, timer, limit in limits:
+            signal.setitimer(timer, limit, AGAIN_S)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for _, timer, _ in limits:
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

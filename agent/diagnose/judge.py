@@ -20,8 +20,9 @@ from agent.runner.step import Step, StepResult
 from agent.runner.steps import EARLIER, PROFILE, judging_step
 from agent.runner.worker import Send
 
-INTERPRET_S = 4.0
-"""Seconds for making sense of the evidence of one step; it takes milliseconds, so this only ends one that hangs; ours.
+INTERPRET_S = 20.0
+"""Seconds for making sense of the evidence of one step; it takes milliseconds, and more where the machine has other
+work, so this only ends one that hangs; ours.
 """
 RECORDS_MOST = 200_000
 """Records that one input may lead to; ours, a hundred times what a whole unit gives."""

@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 MEMORY_CAP = 2 << 30
 """Bytes of address space of one process; ours, ten times what the largest captures take."""
-AT_ONCE_S = 10.0
+AT_ONCE_S = 60.0
 """Seconds for a file with all its steps in one process; ours. A step that hangs is ended long before."""
-ISOLATED_S = 60.0
+ISOLATED_S = 120.0
 """Seconds for a file that needed a process for each step; ours."""
 TASKS_MOST = 2000
 """Files after which a process is replaced by a new one, so that what a library loses does not add up; ours."""
