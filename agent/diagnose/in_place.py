@@ -16,8 +16,8 @@ from agent.runner.step import Step, StepResult, Trouble
 from agent.runner.worker import Item, TimeLimit
 
 PROCESSOR_S = 4.0
-"""Seconds of processor time for one step; ours. It takes milliseconds, on a busy machine too, so this only ends one that
-does not end by itself.
+"""Seconds of processor time for one step; ours. It takes milliseconds, so this only ends one that does not end by
+itself, on a busy machine too.
 """
 AGAIN_S = 0.2
 """Seconds after which a step that went over its time is told again, for code that passes over every exception; ours."""
