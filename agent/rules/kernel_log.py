@@ -32,7 +32,8 @@ _LINKS = ("pcie_uncorrected", "pcie_corrected")
 _MEANINGS = (
     _Meaning("LOG-8400", "disk_media", Verdict.FAIL, 0.8),
     _Meaning("LOG-8413", "disk_io", Verdict.UNKNOWN, 0.5, _DRIVE),
-    _Meaning("LOG-8421", "ata_link", Verdict.UNKNOWN, 0.4),
+    # The kernel resets the link of a drive that cannot read, too.
+    _Meaning("LOG-8421", "ata_link", Verdict.UNKNOWN, 0.4, ("disk_media",)),
     _Meaning("LOG-8437", "nvme_timeout", Verdict.UNKNOWN, 0.4, ("nvme_lost",)),
     _Meaning("LOG-8437", "ata_timeout", Verdict.UNKNOWN, 0.4, ("ata_link",)),
     _Meaning("LOG-8445", "nvme_lost", Verdict.FAIL, 0.7),

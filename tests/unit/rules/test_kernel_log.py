@@ -149,6 +149,17 @@ def test_a_port_is_called_with_its_drive() -> None:
     assert {r.name.rpartition(".")[2]: r.value for r in finding.evidence}["model"] == "WDC WD10EZEX-00BN5A0"
 
 
+def test_a_drive_that_cannot_read_has_no_bad_cable() -> None:
+    resets = ("ata3: hard resetting link", "ata3: hard resetting link")
+    event = (
+        "ata3.00: error: { UNC }",
+        "sd 2:0:0:0: [sdb] tag#1 Sense Key : Medium Error [current]",
+        "ata3: EH complete",
+    )
+    assert said(*event, *resets) == [("LOG-8400", "critical", "sdb"), ("LOG-8421", "info", "ata3")]
+    assert said(*event, *(reset.replace("3", "4") for reset in resets))[1] == ("LOG-8421", "warning", "ata4")
+
+
 def test_a_drive_on_usb_is_told_by_the_log_alone() -> None:
     lines = ("scsi host6: usb-storage 1-3:1.0", "sd 6:0:0:0: [sdb] Attached SCSI removable disk")
     (outside,) = found(*lines, UNREADABLE.replace("sda", "sdb"))
