@@ -34,7 +34,8 @@ class Parts:
     @property
     def moved(self) -> tuple[Pair, ...]:
         """What is the same by its serial number and sits elsewhere; a name that counts (``sda``) is no place."""
-        return tuple((old, new) for old, new in self.same if old.serial and _place(old, new) != _place(new, old))
+        known = ((old, new) for old, new in self.same if old.serial and old.serial == new.serial)
+        return tuple((old, new) for old, new in known if _place(old, new) != _place(new, old))
 
 
 def built_in(view: RunView) -> list[Component]:
