@@ -3,10 +3,9 @@
 The label names classes of messages that the source, or the curator's search for such messages, found. The first class
 decides what is wanted: a finding about a component that such a message can speak of, of a severity that fits. What the
 hardware corrected, or the kernel got over, is a fault all the same, but a note suffices. A machine check or a record of
-firmware ("mce") is about the processor, the memory or the board: the class does not say which. A controller that had to
-be reset may go on, and an error on a link that was not corrected may be got over: a warning suffices for these. Clean
-is what has none of these messages; there only a critical finding is a false alarm. A syslog that its source does not
-label is open.
+firmware ("mce") is about the processor, the memory or the board: the class does not say which. An error on a link that
+was not corrected may be got over: a warning suffices. Clean is what has none of these messages; there only a critical
+finding is a false alarm. A syslog that its source does not label is open.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ WANTED = {
     "ata_icrc_link": (_DRIVE, _TROUBLE),
     "ata_command_failed": (_DRIVE, _ANY),
     "io_error": (_DRIVE, _TROUBLE),
-    "nvme_controller_failure": (_DRIVE, _TROUBLE),
+    "nvme_controller_failure": (_DRIVE, _SERIOUS),
     "nvme_io_timeout": (_DRIVE, _TROUBLE),
     "edac_ue": (_MEMORY, _SERIOUS),
     "edac_ce": (_MEMORY, _TROUBLE),
-    "mce_uncorrected": (_PROCESSOR, _TROUBLE),
+    "mce_uncorrected": (_PROCESSOR, _SERIOUS),
     "mce_corrected": (_PROCESSOR, _ANY),
     "aer_uncorrected_fatal": (_BOARD, _TROUBLE),
     "aer_uncorrected_nonfatal": (_BOARD, _TROUBLE),
