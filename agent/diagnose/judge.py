@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent import history, probes, profiles, tests_hw, watch
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
-from agent.model import Component, Evidence, Gap, Outcome, Reading, Text, ocp
+from agent.diagnose.kept import Kept
+from agent.model import Component, Gap, Outcome, Reading, Text
 from agent.model.run_view import RunView
 from agent.model.utc import utc_text
-from agent.model.verdict import judge
 from agent.runner.engine import Engine, Observer
 from agent.runner.identity import from_probe
-from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
 from agent.runner.steps import EARLIER, PROFILE, judging_step
 from agent.runner.worker import Send
@@ -24,9 +23,6 @@ INTERPRET_S = 20.0
 """Seconds for making sense of the evidence of one step; it takes milliseconds, and more where the machine has other
 work, so this only ends one that hangs; ours.
 """
-RECORDS_MOST = 200_000
-"""Records that one input may lead to; ours, a hundred times what a whole unit gives."""
-
 STEPS_MOST = 200
 """Steps of one input; ours, ten times what the longest plan has."""
 AT_ONCE = 32
@@ -57,38 +53,27 @@ def judged(capture: Capture, running: Running = Engine) -> RunView:
 
     Whose evidence it is says the record of its run; of evidence that stands alone, the evidence itself.
     """
-    records = _Records()
-    engine = running([Recorder(records)])
+    kept = Kept()
+    engine = running([kept])
     if len(capture.steps) > STEPS_MOST:
         raise InputRefused(Text("the evidence is larger than allowed"))
     steps = [_step(step) for step in capture.steps]
     results: list[StepResult] = []
     for first in range(0, len(steps), AT_ONCE):
         results += engine.run(steps[first : first + AT_ONCE])
-    records.append(_start(capture, capture.unit or _unit(results)))
     engine.run([judging_step(results)])
-    outcomes = {step: result.outcome for step, result in engine.results.items()}
-    findings = [finding for result in engine.results.values() for finding in result.findings]
-    records.append(ocp.run_end(judge(capture.needed, outcomes, findings), complete=True))
-    view = RunView.from_records(records.records)
-    view.started = capture.started or view.started
+    now = utc_text(datetime.now(UTC))
+    view = kept.view
+    view.unit = dict(capture.unit or _unit(results))
+    view.parameters = {
+        "plan": capture.plan,
+        "symptom": capture.symptom or None,
+        "rma": None,
+        "needed": list(capture.needed),
+    }
+    view.version = capture.agent
+    view.started, view.ended, view.complete = capture.started or now, now, True
     return view
-
-
-def _start(capture: Capture, unit: Mapping[str, str]) -> ocp.Artifact:
-    return ocp.run_start(
-        version=capture.agent,
-        command_line="aiodiag diagnose",
-        parameters={
-            "plan": capture.plan,
-            "symptom": capture.symptom or None,
-            "rma": None,
-            "needed": list(capture.needed),
-        },
-        unit=unit,
-        components=[],
-        metadata={},
-    )
 
 
 def _unit(results: Iterable[StepResult]) -> dict[str, str]:
@@ -125,24 +110,3 @@ def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:
         yield from history.interpret(captured.evidence)
     else:
         yield Gap("", Outcome.UNSUPPORTED, Text("this agent does not know this check"), essential=True)
-
-
-class _Records:
-    """The journal of a judgement: nobody needs it once it is told, so it stays in memory."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
-        self._time = utc_text(datetime.now(UTC))
-
-    def append(self, *artifacts: ocp.Artifact) -> list[int]:
-        first = len(self.records)
-        if first + len(artifacts) > RECORDS_MOST:
-            raise InputRefused(Text("the evidence is larger than allowed"))
-        self.records += [{"sequenceNumber": n, "timestamp": self._time, **a} for n, a in enumerate(artifacts, first)]
-        return list(range(first, len(self.records)))
-
-    def attach(self, step: str, evidence: Evidence) -> int:
-        raise NotImplementedError(f"{step} gathers nothing: {evidence.kind}")
-
-    def sync(self) -> None:
-        """Nothing is kept."""

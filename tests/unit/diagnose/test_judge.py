@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agent.diagnose import judge
+from agent.diagnose import judge, kept
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.files import InputRefused
 from agent.diagnose.in_place import InPlace
@@ -101,7 +101,7 @@ def test_one_step_keeps_no_other_from_being_judged(
 def test_more_than_a_unit_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputRefused, match="larger than allowed"):
         judge.judged(capture(*(CapturedStep(f"probe.x{n}") for n in range(judge.STEPS_MOST + 1))))
-    monkeypatch.setattr(judge, "RECORDS_MOST", 5)
+    monkeypatch.setattr(kept, "ITEMS_MOST", 1)
     with pytest.raises(InputRefused, match="larger than allowed"):
         judge.judged(capture(THERMALS))
 
