@@ -72,17 +72,15 @@ def _project_files() -> list[Path]:
 def _base(tree: Path, recipe: dict[str, Any], key: str) -> None:
     if (tree / STAMP).exists() and (tree / STAMP).read_text() == key:
         return
+    _unmount_below(tree)
     if tree.exists():
         shutil.rmtree(tree)
     _tell("installing Debian's packages")
     options = [f"--dpkgopt=path-exclude={path}" for path in recipe["path_exclude"]]
     sources = _sources(recipe["suite"])
     packages = ",".join(recipe["packages"])
-    # In a mount namespace of its own: what it mounts and cannot unmount (somebody looks through /proc) ends with it.
     _run(
         [
-            "unshare",
-            "--mount",
             "mmdebstrap",
             "--variant=minbase",
             f"--include={packages}",
@@ -94,8 +92,17 @@ def _base(tree: Path, recipe: dict[str, Any], key: str) -> None:
         ],
         stdin=sources,
     )
+    _unmount_below(tree)
     _settle(tree, recipe)
     (tree / STAMP).write_text(key)
+
+
+def _unmount_below(tree: Path) -> None:
+    """What mmdebstrap mounted and could not unmount (somebody looks through its ``/proc``), or had no time to."""
+    table = Path("/proc/self/mounts").read_text("utf-8").splitlines()
+    places = [line.split()[1] for line in table]
+    for place in sorted((p for p in places if p.startswith(f"{tree}/")), reverse=True):
+        _run(["/bin/umount", "--lazy", place])
 
 
 def _sources(suite: str) -> str:
