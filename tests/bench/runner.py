@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from tests.bench.aio import SHM, VirtualAio, restored, started
 from tests.bench.checked import Checked, check
@@ -139,7 +139,15 @@ def _asking(scenario: Scenario, aio: VirtualAio, receiving: ReceiverProcess, che
 def _judged(scenario: Scenario, checked: Sequence[Checked]) -> Judgement:
     if not checked:
         return Judgement(Result.ERROR, "the scenario never asked the agent")
-    return judge(scenario, checked[-1].findings, checked[-1].status)
+    judgement = judge(scenario, checked[-1].findings, checked[-1].status)
+    late = [f"{gap['step']} {gap['subject']}".strip() for gap in checked[-1].printed["not_seen"] if _is_late(gap)]
+    if judgement.result is Result.PASSED or not late:
+        return judgement
+    return judgement._replace(why=f"{judgement.why}; no answer in time, as on a slow machine: {', '.join(late)}")
+
+
+def _is_late(gap: dict[str, Any]) -> bool:
+    return gap["outcome"] == "error" and "seconds" in gap["reason"]["values"]
 
 
 def _why(error: Exception) -> str:

@@ -95,7 +95,7 @@ def cable_errors_grow(aio: VirtualAio, check: Check) -> None:
     _grows(aio, check, 199, 12, 52)
 
 
-@scenario("healthy", "growth", customer="Is it still all right?", never=["DISK-18*"], personality=MACHINE)
+@scenario("growth", customer="Is it still all right?", never=["DISK-18*"], personality=MACHINE)
 def nothing_grows(aio: VirtualAio, check: Check) -> None:
     """None: two self-checks, with the same counters."""
     check()

@@ -14,11 +14,11 @@ OF_A_PROFILE += ["FW-81*", "BUS-71*"]
 
 
 def _learn(aio: VirtualAio) -> None:
-    said = aio.guest.run(COMMAND, "profile", "learn", "--json", timeout_s=120).check().out
+    said = aio.guest.run(COMMAND, "profile", "learn", "--json", timeout_s=300).check().out
     proven('"profile"' in said, "the profile is learnt", said)
 
 
-@scenario("healthy", "profile", customer="Does it have everything?", never=OF_A_PROFILE)
+@scenario("profile", customer="Does it have everything?", never=OF_A_PROFILE)
 def unit_as_its_profile(aio: VirtualAio, check: Check) -> None:
     """None: the unit is the one that the profile was learnt from."""
     _learn(aio)
