@@ -78,6 +78,24 @@ def message(finding: Finding, language: str) -> str:
     return entry(finding.code).text("message", language, {"subject": finding.subject, **finding.values})
 
 
+def described(finding: Finding, language: str) -> dict[str, Any]:
+    """A finding as ``--json`` prints it, without its evidence. A bundle may be from a newer agent, whose catalogue has
+    more: of such a code only the code itself is known.
+    """
+    known = entries().get(finding.code)
+    return {
+        "code": finding.code,
+        "component": finding.component.value,
+        "subject": finding.subject,
+        "severity": finding.severity.value,
+        "verdict": finding.verdict.value,
+        "confidence": finding.confidence,
+        "title": known.text("title", language) if known else finding.code,
+        "message": message(finding, language) if known else "",
+        "advice": known.text("advice", language) if known else "",
+    }
+
+
 def _entry(code: str, table: Mapping[str, Any]) -> Entry:
     return Entry(
         code=code,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agent.catalogue import entries
-from agent.catalogue.entry import message
+from agent.catalogue.entry import described
 from agent.compare.comparison import Comparison
 from agent.model import Finding
 from agent.model.run_view import RunView
@@ -59,19 +58,4 @@ def side(view: RunView, *, given: str, kind: str, run_id: str) -> dict[str, Any]
 
 
 def _findings(findings: Iterable[Finding], language: str) -> list[dict[str, Any]]:
-    return [_finding(finding, language) for finding in findings]
-
-
-def _finding(finding: Finding, language: str) -> dict[str, Any]:
-    known = entries().get(finding.code)
-    return {
-        "code": finding.code,
-        "component": finding.component.value,
-        "subject": finding.subject,
-        "severity": finding.severity.value,
-        "verdict": finding.verdict.value,
-        "confidence": finding.confidence,
-        "title": known.text("title", language) if known else finding.code,
-        "message": message(finding, language) if known else "",
-        "advice": known.text("advice", language) if known else "",
-    }
+    return [described(finding, language) for finding in findings]

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.diagnose.capture import Capture
 from agent.diagnose.inputs import read
 from agent.diagnose.judge import Running, judged
 from agent.diagnose.of_run import of_run_directory
@@ -35,8 +36,7 @@ def diagnose(file: str, kind: str | None = None, running: Running = Engine) -> D
     """
     began = time.monotonic()
     kind, capture = read(Path(file), kind)
-    view = judged(capture, running)
-    return Diagnosis(file, kind, capture.run_id, capture.description, view, time.monotonic() - began)
+    return _diagnosis(file, kind, capture, running, began)
 
 
 def diagnose_run(path: Path, given: str) -> Diagnosis:
@@ -45,5 +45,9 @@ def diagnose_run(path: Path, given: str) -> Diagnosis:
     """
     began = time.monotonic()
     kind, capture = ("run", of_run_directory(path)) if path.is_dir() else read(path)
-    view = judged(capture)
+    return _diagnosis(given, kind, capture, Engine, began)
+
+
+def _diagnosis(given: str, kind: str, capture: Capture, running: Running, began: float) -> Diagnosis:
+    view = judged(capture, running)
     return Diagnosis(given, kind, capture.run_id, capture.description, view, time.monotonic() - began)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from agent.history.earlier import KIND, of_view
 from agent.journal import JournalError, RunStore, read
+from agent.journal.writer import JOURNAL
 from agent.model import Evidence, Gap, Outcome, Text
 from agent.model.run_view import RunView
 from agent.model.utc import utc_text
 
-JOURNAL = "journal.jsonl"
 JOURNAL_MOST = 32 * 1024 * 1024
 """Bytes of a journal that is still read for its counters; ours, ten times the longest that a plan of today writes."""
 RUNS_MOST = 50

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
-from agent.rules._storage import CALLED, solid
+from agent.rules._storage import CALLED, count_of, solid
 
 _SERIAL = "inventory.storage_device.serial"
 
@@ -33,7 +33,7 @@ class _Grown(NamedTuple):
     @property
     def first(self) -> bool:
         """Whether there was nothing before."""
-        return _number(self.before) <= 0
+        return count_of(self.before) <= 0
 
 
 @rule("DISK-1804", "DISK-1812")
@@ -117,11 +117,11 @@ def memory_errors_again(readings: Readings) -> Iterator[Finding]:
     when = readings.get("earlier.run")
     for before in readings.all("earlier.memory.edac.corrected"):
         now = readings.get("memory.edac.corrected", before.subject)
-        if when and now and _number(now) > 0 and _number(before) > 0 and _number(now) != _number(before):
+        if when and now and count_of(now) > 0 and count_of(before) > 0 and count_of(now) != count_of(before):
             known = entry("MEM-3526")
             values: dict[str, str | int | float] = {
-                "count": _number(now),
-                "before": _number(before),
+                "count": count_of(now),
+                "before": count_of(before),
                 "since": _day(when),
             }
             evidence = (now, before, when)
@@ -165,7 +165,12 @@ def _of_drives(readings: Readings, names: tuple[str, ...]) -> Iterator[list[_Gro
         found = []
         for name in names:
             now, before = readings.get(name, serial.subject), readings.get(f"earlier.{name}", was.subject)
-            if now and before and _number(now) > _number(before) >= 0 and _means_the_same(readings, name, now, before):
+            if (
+                now
+                and before
+                and count_of(now) > count_of(before) >= 0
+                and _means_the_same(readings, name, now, before)
+            ):
                 found.append(_Grown(now, before, (serial, was)))
         if found:
             yield found
@@ -208,9 +213,9 @@ def _drive(code: str, faulty: bool, grown: _Grown, readings: Readings, *, odds: 
     known = entry(code)
     when = readings.get("earlier.run")
     values: dict[str, str | int | float] = {
-        "count": _number(grown.now),
-        "before": _number(grown.before),
-        "more": _number(grown.now) - _number(grown.before),
+        "count": count_of(grown.now),
+        "before": count_of(grown.before),
+        "more": count_of(grown.now) - count_of(grown.before),
         "since": _day(when) if when else "",
     }
     evidence = (grown.now, grown.before, *grown.because, *([when] if when else []))
@@ -221,10 +226,6 @@ def _drive(code: str, faulty: bool, grown: _Grown, readings: Readings, *, odds: 
 
 def _key(reading: Reading) -> tuple[str, str]:
     return reading.name, reading.subject
-
-
-def _number(reading: Reading) -> int:
-    return 0 if isinstance(reading.value, str | bool) else int(reading.value)
 
 
 def _day(when: Reading) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.catalogue import entries
-from agent.catalogue.entry import message
+from agent.catalogue.entry import described
 from agent.model import Reading
 from agent.model.run_view import FoundFinding, RunView
 
@@ -30,18 +30,9 @@ def summary(view: RunView, *, run_id: str, language: str, duration_s: float, bun
 
 
 def _finding(found: FoundFinding, readings: dict[int, Reading], language: str) -> dict[str, Any]:
-    finding = found.finding
-    known = entries().get(finding.code)  # a bundle may be from a newer agent, whose catalogue has more
+    known = entries().get(found.finding.code)
     return {
-        "code": finding.code,
-        "component": finding.component.value,
-        "subject": finding.subject,
-        "severity": finding.severity.value,
-        "verdict": finding.verdict.value,
-        "confidence": finding.confidence,
-        "title": known.text("title", language) if known else finding.code,
-        "message": message(finding, language) if known else "",
-        "advice": known.text("advice", language) if known else "",
+        **described(found.finding, language),
         "warranty": known.warranty if known else None,
         "evidence": [
             {"record": record, "name": readings[record].name, "value": readings[record].value}

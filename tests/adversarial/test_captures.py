@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
+from tests.corpus.evaluation import broken_steps
 from tests.corpus.index import rows
 
 pytestmark = pytest.mark.adversarial
@@ -165,14 +166,9 @@ def unharmed(answers: Answers, files: Sequence[Path]) -> None:
         if document["refused"]:
             assert "broke" not in document["refused"]["text"], document
         else:
-            assert not _broke(document), document
+            assert not broken_steps(document), document
     assert answers.memory < MEMORY_MOST
     print(f"{len(files)} files, {len(files) / answers.seconds:.0f}/s, at most {answers.memory / 1e6:.0f} MB")
-
-
-def _broke(document: dict[str, Any]) -> set[str]:
-    unreadable = {gap["step"] for gap in document["not_seen"] if gap["outcome"] == "error" and gap["essential"]}
-    return {step for step, outcome in document["outcomes"].items() if outcome == "error"} - unreadable
 
 
 def diagnose(files: Sequence[Path]) -> Answers:

@@ -90,6 +90,12 @@ def no_fault(document: Document, group: str, severities: Collection[str]) -> Mar
     return Mark(group, Result.FALSE_ALARM if alarms else Result.CLEAR, said(document))
 
 
+def broken_steps(document: Document) -> set[str]:
+    """The steps in which the agent itself broke: they ended in an error that no gap accounts for."""
+    unreadable = {gap["step"] for gap in document["not_seen"] if gap["outcome"] == "error" and gap["essential"]}
+    return {step for step, outcome in document["outcomes"].items() if outcome == "error"} - unreadable
+
+
 def said(document: Document) -> str:
     """What the agent found, in short."""
     if document.get("refused"):

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.corpus import report
-from tests.corpus.evaluation import Document, Documents, Kind, Marked, Result, all_kinds, explained, marked, share
+from tests.corpus.evaluation import (
+    Document,
+    Documents,
+    Kind,
+    Marked,
+    Result,
+    all_kinds,
+    broken_steps,
+    explained,
+    marked,
+    share,
+)
 from tests.corpus.index import Row
 
 WRONG = (Result.MISSED, Result.FALSE_ALARM)
@@ -40,8 +51,6 @@ def test_the_page_says_what_was_measured(marks: dict[str, list[Marked]]) -> None
 
 
 def _broke(document: Document) -> bool:
-    """Whether the agent itself broke: a step ended in an error that no gap accounts for, or the file did."""
     if document["refused"]:
         return "broke" in document["refused"]["text"]
-    unreadable = {gap["step"] for gap in document["not_seen"] if gap["outcome"] == "error" and gap["essential"]}
-    return bool({step for step, outcome in document["outcomes"].items() if outcome == "error"} - unreadable)
+    return bool(broken_steps(document))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _QUOTE = re.compile(r"^(?:[ \t]{0,3}>)+ ?", re.MULTILINE)
 
 
@@ -13,10 +13,16 @@ def plain_text(data: bytes) -> str:
     """The text without its byte order mark and the ``>`` of a mail that quotes it, lines ended as they were. Never
     raises: what is not of its encoding (UTF-8 where no mark tells another) is replaced.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return _unquoted(data[len(mark) :].decode(encoding, "replace"))
-    return _unquoted(data.decode("utf-8", "replace"))
+    return _unquoted(utf_8(data).decode("utf-8", "replace"))
+
+
+def utf_8(data: bytes) -> bytes:
+    """``data`` as UTF-8 without a byte order mark, from UTF-8 or, where its mark says so, UTF-16 (PowerShell's ``>``).
+    What is neither stays as it is, byte for byte; half a character at a cut end is replaced.
+    """
+    if data.startswith(_UTF_16):
+        return data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _unquoted(text: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from agent.diagnose.capture import Capture
 from agent.diagnose.files import InputRefused, read_all
 from agent.diagnose.inputs._alone import alone
-from agent.diagnose.inputs._decoded import utf_8
 from agent.diagnose.inputs._input import Input
+from agent.diagnose.inputs._plain_text import utf_8
 from agent.model import Text
 
 SIZE_CAP = 1024 * 1024
