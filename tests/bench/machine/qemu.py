@@ -18,6 +18,9 @@ from tests.bench.machine.ram import MIB, Ram
 T = TypeVar("T")
 
 PROGRAM = "/usr/bin/qemu-system-x86_64"
+CPU = "max,-la57,+invtsc,-erms,-fsrm"
+"""Without "enhanced" string instructions: told of them, the kernel copies and clears memory with ``rep movsb``, and an
+emulated processor does that byte by byte (``dd`` from ``/dev/zero``: 170 MB/s with them, 890 MB/s without)."""
 RAM_MIB = 1024
 STARTED_WITHIN_S = 20.0
 WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "KILL")
@@ -26,7 +29,7 @@ WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "KILL")
 BOARD = (
     *("-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi,tb-size=256"),
     *("-m", f"{RAM_MIB}M", "-smp", "2,sockets=1,cores=2"),
-    *("-cpu", "max,-la57,+invtsc"),
+    *("-cpu", CPU),
     *("-device", "virtio-serial-pci,id=vser"),
     *("-device", "virtserialport,chardev=channel,name=aio.channel"),
 )

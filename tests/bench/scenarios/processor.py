@@ -5,11 +5,12 @@ from __future__ import annotations
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.part import proven
 from tests.bench.hardware.processor import CORRECTED_CACHE, CORRECTED_MEMORY
+from tests.bench.machine.qemu import CPU
 from tests.bench.scenario import Check, Expected, scenario
 
 RECORDED = "until ras-mc-ctl --errors | grep -c bank= | grep -x {}; do sleep 0.2; done"
 
-INTEL = {"processor": {"cpu": "max,-la57,+invtsc,vendor=GenuineIntel,family=6,model=158,stepping=10"}}
+INTEL = {"processor": {"cpu": f"{CPU},vendor=GenuineIntel,family=6,model=158,stepping=10"}}
 """Linux lets no AMD processor of the emulated kind survive an uncorrected error."""
 
 
