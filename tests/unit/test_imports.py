@@ -17,6 +17,7 @@ ALLOWED = {
     "agent/catalogue": {"agent/model"},
     "agent/plans": {"agent/model"},
     "agent/texts": {"agent/model"},
+    "agent/replay": {"agent/model"},
     "agent/watch": {"agent/model", "agent/tools", "agent/host"},
     "agent/profiles": {"agent/model", "uploader"},
     "agent/history": {"agent/model", "agent/journal", "uploader"},
