@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 from agent.model import Text
 
+_MOST_FILES = 64 * 1024
+"""Bytes that hardly a file has more of; ours."""
+
 
 class InputRefused(Exception):
     """An input that cannot be judged. ``reason`` is for the person."""
@@ -34,7 +37,9 @@ def read_head(path: Path, size: int) -> bytes:
     """The first ``size`` bytes, or what there is. Raises :class:`InputRefused`."""
     try:
         with open_plain(path) as file:
-            return file.read(size)
+            # Memory is taken for all that is asked for, so for the cap of a kind only where there is so much to read.
+            data = file.read(min(size, _MOST_FILES))
+            return data if len(data) < _MOST_FILES else data + file.read(size - len(data))
     except OSError as e:
         raise _unreadable(e) from e
 
