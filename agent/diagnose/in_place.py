@@ -4,6 +4,7 @@ for each. For evidence that was gathered before, in a process that can be lost (
 
 from __future__ import annotations
 
+import functools
 import signal
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,9 +29,12 @@ class Overdue(BaseException):
 
 
 class InPlace:
-    """Stands in for :class:`agent.runner.engine.Engine`. Only in the main thread of a process, whose alarm it takes."""
+    """Stands in for :class:`agent.runner.engine.Engine`. Only in the main thread of a process, of which it takes the
+    alarms for good.
+    """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        _take_alarms()
         self._observers = list(observers)
         self.results: dict[str, StepResult] = {}
 
@@ -73,21 +77,27 @@ class InPlace:
             observer.ended(step, result)
 
 
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """So many seconds, and :data:`PROCESSOR_S` of processor time."""
+_ALARMS = ((signal.SIGPROF, signal.ITIMER_PROF), (signal.SIGALRM, signal.ITIMER_REAL))
+
+
+@functools.cache
+def _take_alarms() -> None:
+    """Once in a process: to take them and to give them back takes longer than many a step."""
 
     def over(_signal: int, _frame: Any) -> None:
         raise Overdue
 
-    limits = ((signal.SIGPROF, signal.ITIMER_PROF, PROCESSOR_S), (signal.SIGALRM, signal.ITIMER_REAL, seconds))
-    before = {number: signal.signal(number, over) for number, _, _ in limits}
+    for number, _ in _ALARMS:
+        signal.signal(number, over)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """So many seconds, and :data:`PROCESSOR_S` of processor time."""
     try:
-        for _, timer, limit in limits:
+        for (_, timer), limit in zip(_ALARMS, (PROCESSOR_S, seconds), strict=True):
             signal.setitimer(timer, limit, AGAIN_S)
         yield
     finally:
-        for _, timer, _ in limits:
+        for _, timer in _ALARMS:
             signal.setitimer(timer, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
