@@ -20,7 +20,8 @@ value in V, rpm, °C, A or W; for alarms and faults 0 or 1.
 
 KINDS = ("sensors-json", "sensors-text")
 
-_CHIP = re.compile(r"[A-Za-z0-9_.:]{1,40}-(?:isa|pci|i2c|spi|hid|virtual|acpi|mdio|scsi)-[0-9a-f]+(?:-[0-9a-f]+)?")
+_BUS = re.compile(r"-(?:isa|pci|i2c|spi|hid|virtual|acpi|mdio|scsi)-")
+_CHIP = re.compile(rf"[A-Za-z0-9_.:]{{1,40}}{_BUS.pattern}[0-9a-f]+(?:-[0-9a-f]+)?")
 _ADAPTER = re.compile(rf"^[ \t>]*{_CHIP.pattern}[ \t\r]*\n[ \t>]*Adapter: ", re.MULTILINE)
 _OBJECT = re.compile(r"\ufeff?(?:\s*ERROR: [^\n]{0,200}\n)*\s*\{")
 """With complaints before it, where those went into the same file."""
@@ -95,6 +96,8 @@ def parse_text(text: str) -> Printed:
 
 def is_text(head: str) -> bool:
     """Whether a text begins like what ``sensors`` prints: a chip with its adapter, or with a value."""
+    if not _BUS.search(head):  # no chip: soon seen
+        return False
     if _ADAPTER.search(head):
         return True
     return any(values for features in parse_text(head).values() for values in features.values())
@@ -102,7 +105,7 @@ def is_text(head: str) -> bool:
 
 def is_json(head: str) -> bool:
     """Whether a text begins like what ``sensors -j`` prints: a chip with a value."""
-    chips = parse_json(head).items() if _OBJECT.match(head) else ()
+    chips = parse_json(head).items() if _OBJECT.match(head) and _BUS.search(head) else ()
     return any(_CHIP.fullmatch(chip) and any(features.values()) for chip, features in chips)
 
 

@@ -33,7 +33,9 @@ class DmidecodeInput(Input):
     def recognises(self, head: bytes) -> bool:
         """The handle and type of a structure, or a title with a field below it."""
         text = plain_text(head)
-        return bool(_HANDLE.search(text) or _QUIET.search(text))
+        # Plain words first: what is tied to the beginning of a line is tried at every character.
+        handle = "Handle 0x" in text and _HANDLE.search(text)
+        return bool(handle or (" Information" in text and _QUIET.search(text)))
 
     def read(self, path: Path) -> Capture:
         """One text for every area that it has structures of."""

@@ -15,13 +15,13 @@ from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._input import Input
 from agent.diagnose.inputs._plain_text import plain_text
 from agent.probes.panel.edid import resembles
-from agent.probes.panel.hex_text import edids
+from agent.probes.panel.hex_text import edids, has_edid
 
 SIZE_CAP = 512 * 1024
 """Bytes; ours. An EDID has 32 KiB at most, the log around it some more."""
 
-_HINT = re.compile(r"ff[^0-9A-Za-z]{0,4}(?:0x)?ff", re.IGNORECASE)
-"""What even a damaged header has, however it is printed: looked for first, as it takes no time."""
+_HINT = re.compile(r"ff[^0-9a-z]{0,4}(?:0x)?ff")
+"""What even a damaged header has, however it is printed, in small letters: looked for first, as it takes no time."""
 
 
 class EdidInput(Input):
@@ -34,7 +34,7 @@ class EdidInput(Input):
         if resembles(head):
             return True
         text = plain_text(head)
-        return bool(_HINT.search(text) and edids(text))
+        return bool(_HINT.search(text.lower()) and has_edid(text))
 
     def read(self, path: Path) -> Capture:
         """The file as it is; where it holds several, the bytes of each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
@@ -40,34 +41,38 @@ class SmartctlJsonInput(Input):
         text = utf_8(head).lstrip()
         if not text.startswith(b"{") or not (b'"smartctl"' in text or b'"device"' in text):
             return False
-        members = _members(text)
-        return any(told <= members for told in _TOLD_BY)
+        members = set()
+        for member in _members(text):
+            members.add(member)
+            if any(told <= members for told in _TOLD_BY):  # asked each time: the first members are soon read
+                return True
+        return False
 
     def read(self, path: Path) -> Capture:
         """The subject is the device that was asked. A list of drives (``--scan``) is refused."""
         data = utf_8(read_all(path, SIZE_CAP))
         if not data.strip():
             raise InputRefused(Text("there is nothing in the file"))
-        members = _members(data)
-        if b"devices" in members and b"device" not in members:
-            raise InputRefused(Text("the file lists drives, but holds no report of one"))
+        if b'"devices"' in data:
+            members = set(_members(data))
+            if b"devices" in members and b"device" not in members:
+                raise InputRefused(Text("the file lists drives, but holds no report of one"))
         named = _NAME.search(data)
         return alone(path, data, "smartctl-json", ["storage"], subject=named[1].decode() if named else "disk")
 
 
-def _members(text: bytes) -> set[bytes]:
+def _members(text: bytes) -> Iterator[bytes]:
     """The names of the members of the outermost object, as far as the text goes."""
-    depth, found = 0, set()
+    depth = 0
     for token in _TOKEN.finditer(text):
         if token["key"] is not None and depth == 1:
-            found.add(token[0].removesuffix(token["key"]).strip(b'"'))
+            yield token[0].removesuffix(token["key"]).strip(b'"')
         elif token[0] in (b"{", b"["):
             depth += 1
         elif token[0] in (b"}", b"]"):
             depth -= 1
         elif token[0] == b'"':  # a string without an end
             break
-    return found
 
 
 INPUT = SmartctlJsonInput()

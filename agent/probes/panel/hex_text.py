@@ -21,6 +21,8 @@ _ACROSS = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}){128,}(?![0-9A-Za-z])")
 _WORDS = bytes(HEADER[at ^ 1] for at in range(8))
 """What hexdump makes of a header: words whose bytes are swapped."""
 _LINE = 16
+_BETWEEN = str.maketrans("", "", ":,;{}\\-")
+"""What stands between the bytes, beside ``0x`` and white space: to be taken out."""
 _DIGITS = {16: set("0123456789abcdefABCDEF"), 8: set("01234567")}
 _MOST = 1024
 """Bytes that a dump may leave out as alike; ours, eight blocks."""
@@ -45,6 +47,11 @@ def from_hex(text: str) -> bytes:
     return longest
 
 
+def has_edid(text: str) -> bool:
+    """Whether a text has an EDID; it is read no further than to the end of the first."""
+    return any(resembles(found.data) for found in _dumps(text))
+
+
 def edids(text: str) -> list[Found]:
     """The EDIDs of a text, in order; of several with one name, or without any, the first: programs print the same bytes
     again in other ways.
@@ -67,31 +74,32 @@ def _dumps(text: str) -> Iterator[Found]:
             continue
         label = _LABEL.match(line)
         rest = line[label.end() :].strip() if label else line
+        offset = _OFFSET.match(rest)
         if squeezed:
-            run += _repeated(rest, run, base)
+            run += _repeated(offset, run, base)
             squeezed = False
-        base = _base(rest, len(run)) or base
-        data = _bytes(rest, len(run))
+        base = _base(offset, len(run)) or base
+        data = _bytes(rest, offset, len(run))
         if (label or (data is None and rest)) and run:
             yield Found(output, _in_order(bytes(run)))
             run.clear()
-            data = _bytes(rest, 0)
+            data = _bytes(rest, offset, 0)
         run += data or b""
         if data is None and (named := _OUTPUT.match(line)):
             output = named[1]
 
 
-def _base(line: str, position: int) -> int | None:
-    """The base of the offset at the start of a line, which od writes in octal; ``None`` where none fits."""
-    offset = _OFFSET.match(line)
-    digits = (offset[1] or offset[2]) if offset else "x"
+def _base(offset: re.Match[str] | None, position: int) -> int | None:
+    """The base of an offset, which od writes in octal; ``None`` where none fits."""
+    if offset is None:
+        return None
+    digits = offset[1] or offset[2]
     fitting = [base for base in (16, 8) if set(digits) <= _DIGITS[base] and int(digits, base) == position]
     return fitting[0] if fitting else None
 
 
-def _repeated(line: str, run: bytearray, base: int) -> bytes:
+def _repeated(offset: re.Match[str] | None, run: bytearray, base: int) -> bytes:
     """What was left out before a line with a later offset."""
-    offset = _OFFSET.match(line)
     digits = (offset[1] or offset[2]) if offset else "x"
     start = int(digits, base) if set(digits) <= _DIGITS[base] else 0
     missing = min(start - len(run), _MOST)
@@ -104,17 +112,16 @@ def _in_order(data: bytes) -> bytes:
     return b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
 
 
-def _bytes(line: str, position: int) -> bytes | None:
-    """The bytes in a line; ``None`` where it has anything else. ``position`` is how many came before it, by which an
-    offset is told from bytes.
+def _bytes(line: str, offset: re.Match[str] | None, position: int) -> bytes | None:
+    """The bytes in a line; ``None`` where it has anything else. ``position`` is how many came before it, by which what
+    looks like an ``offset`` at its start is told from bytes.
     """
-    offset = _OFFSET.match(line)
-    if offset and _base(line, position):
+    if offset and _base(offset, position):
         columns = _COLUMNS.match(line, offset.end())
         if columns is None:  # an offset alone ends a dump
             return None
         return bytes.fromhex(re.sub(r"[\s-]", "", columns[0]))[:_LINE]
-    compact = re.sub(r"0x|[\s:,;{}\\-]", "", line)
+    compact = "".join(line.replace("0x", "").split()).translate(_BETWEEN)
     if compact and len(compact) % 2 == 0 and not compact.strip("0123456789abcdefABCDEF"):
         return bytes.fromhex(compact)
     across = _ACROSS.search(line)
