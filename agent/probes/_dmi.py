@@ -6,8 +6,9 @@ Source of the layout: dmidecode(8) and ``dmidecode.c``; of types and fields: SMB
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agent.model import Evidence
 from agent.probes._smbios import parse_smbios
@@ -32,14 +33,15 @@ _TITLES = {
 """Titles of ``dmidecode -q``, which leaves out handles and types, of the structures that somebody here reads."""
 
 
-def tables(evidence: Evidence) -> list[Structure]:
+def tables(evidence: Evidence) -> Sequence[Structure]:
     """The structures in evidence of one of :data:`TABLES`, in order; none in any other. Never raises."""
     if evidence.kind == "smbios":
         return parse_smbios(evidence.data)
-    return parse_dmidecode(evidence.text()) if evidence.kind in TABLES else []
+    return parse_dmidecode(evidence.text()) if evidence.kind in TABLES else ()
 
 
-def parse_dmidecode(text: str) -> list[Structure]:
+@functools.lru_cache(maxsize=1)  # of a captured text several probes ask for the same
+def parse_dmidecode(text: str) -> tuple[Structure, ...]:
     """The structures of dmidecode's output, in order; of versions from 2.0, which indents more, to 3.6, and of
     ``dmidecode -q``, whose structures are numbered here in place of their handles.
 
@@ -47,7 +49,7 @@ def parse_dmidecode(text: str) -> list[Structure]:
     """
     lines = text.removeprefix("\ufeff").splitlines()
     if not any(_HANDLE.fullmatch(line) for line in lines):
-        return _quiet(lines)
+        return tuple(_quiet(lines))
     found: list[Structure] = []
     block: list[str] = []
     for line in [*lines, "Handle 0x0"]:
@@ -55,7 +57,7 @@ def parse_dmidecode(text: str) -> list[Structure]:
             found.extend(_structure(block))
             block = []
         block.append(line)
-    return found
+    return tuple(found)
 
 
 def _quiet(lines: list[str]) -> list[Structure]:
@@ -101,10 +103,11 @@ def _fields(body: list[str]) -> dict[str, str | list[str]]:
 def _grouped(body: list[str], depth: int) -> list[tuple[str, str, list[str]]]:
     groups: list[tuple[str, str, list[str]]] = []
     for line in body:
-        if _depth(line) > depth:
+        below = _depth(line) - depth
+        if below > 0:
             if groups:
                 groups[-1][2].append(line.strip())
-        elif _depth(line) == depth:
+        elif below == 0:
             name, _, value = line.strip().partition(":")
             groups.append((name, value.strip(), []))
         else:

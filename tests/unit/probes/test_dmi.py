@@ -49,15 +49,15 @@ def test_fields_are_text_and_lists() -> None:
 
 
 def test_the_layout_of_old_versions() -> None:
-    assert parse_dmidecode(OLD) == [
-        Structure(0x11, 17, "Memory Device", {"Size": "128 MB", "Characteristics": ["Parity"]})
-    ]
+    assert parse_dmidecode(OLD) == (
+        Structure(0x11, 17, "Memory Device", {"Size": "128 MB", "Characteristics": ["Parity"]}),
+    )
 
 
 def test_text_that_was_cut_keeps_what_it_had() -> None:
     cut = NOW[: NOW.index("8 GB") + 3]
     assert parse_dmidecode(cut)[0].text("Size") == "8 G"
-    assert parse_dmidecode("/dev/mem: Permission denied\n") == []
+    assert parse_dmidecode("/dev/mem: Permission denied\n") == ()
 
 
 def test_every_structure_of_every_capture_is_found(shared: Path) -> None:
