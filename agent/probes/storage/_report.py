@@ -22,7 +22,6 @@ _LINES_CAP = 10_000
 """Characters of a line and lines of a report; ours. The longest lines have 120, the longest report (``-x`` with all
 SCT temperatures and 20 kept errors) 1500 lines."""
 
-_LABELLED = re.compile(r"([A-Za-z][^:]{1,38}?) *: +(\S.*)")
 _OLD_SCSI_DEVICE = re.compile(r"Device: (.+?) +Version: *(\S*)")
 _VERDICT = re.compile(r"SMART overall-health self-assessment test result: *([A-Z]+)")
 _FAILED_CALL = re.compile(
@@ -58,11 +57,12 @@ def _information(lines: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     messages = []
     for line in lines:
-        if labelled := _LABELLED.match(line):
-            _say(labelled[1], labelled[2], found)
+        label, _, value = line.partition(": ")
+        if value:
+            _say(label.rstrip(), value.lstrip(), found)
         if (old := _OLD_SCSI_DEVICE.match(line)) and "scsi_model_name" not in found:
             found |= {"scsi_model_name": old[1], "firmware_version": old[2]}
-        if verdict := _VERDICT.search(line):
+        if "self-assessment" in line and (verdict := _VERDICT.search(line)):
             found["smart_status"] = {"passed": {"PASSED": True, "FAILED": False}.get(verdict[1])}
         if ("failed" in line or "Un" in line) and (failed := _FAILED_CALL.search(line)):
             messages.append({"string": failed[0]})

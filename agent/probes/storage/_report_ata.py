@@ -39,7 +39,7 @@ _TEST_TYPE = (("Extended", 2), ("Abort offline test", 127))
 
 _STATISTIC = re.compile(r" *(0x[0-9a-f]{2}|[0-9]{1,2}) +(0x[0-9a-f]{3}) +[0-9] +(-?[0-9]{1,20})(?=[~ ])")
 _PHY = re.compile(r"(0x[0-9a-f]{4}) +[0-9] +([0-9]{1,20})\+? ")
-_PENDING = re.compile(r"Pending Defects log \(GP Log 0x0c\)")
+_PENDING = "Pending Defects log (GP Log 0x0c)"
 
 _SCT: tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...] = (
     (re.compile(r"Lifetime +Min/Max Temperature: +\S+?/ *(\S+)"), ("ata_sct_status",), "lifetime_max"),
@@ -69,7 +69,7 @@ def ata(lines: Sequence[str]) -> dict[str, Any]:
 
 
 def _attributes(lines: Sequence[str]) -> dict[str, Any]:
-    table = [row for line in lines if (row := _attribute(line))]
+    table = [row for line in lines if line.lstrip()[:1].isdigit() and (row := _attribute(line))]
     if not table:
         return {}
     return {"ata_smart_attributes": {"table": table}, **_from_attributes({row["id"]: row for row in table})}
@@ -119,6 +119,8 @@ def _error_log(lines: Sequence[str]) -> dict[str, Any]:
     hours: int | None = None
     within = False
     for line in lines:
+        if "rror" not in line:
+            continue
         if counted := _ERRORS.match(line):
             count, within = int(counted[1]), True
         elif line.startswith(("SMART Error Log Version", "SMART Extended Comprehensive Error Log Version")):
@@ -167,7 +169,7 @@ def _self_test(line: str) -> dict[str, Any] | None:
 def _statistics(lines: Sequence[str]) -> dict[str, Any]:
     pages: dict[int, list[dict[str, Any]]] = {}
     for line in lines:
-        if row := _STATISTIC.match(line):
+        if "0x" in line and (row := _STATISTIC.match(line)):
             page = int(row[1], 16) if row[1].startswith("0x") else int(row[1])
             entry = {"offset": int(row[2], 16), "value": int(row[3]), "flags": {"valid": True}}
             pages.setdefault(page, []).append(entry)
@@ -176,16 +178,16 @@ def _statistics(lines: Sequence[str]) -> dict[str, Any]:
 
 
 def _phy(lines: Sequence[str]) -> dict[str, Any]:
-    table = [{"id": int(row[1], 16), "value": int(row[2])} for line in lines if (row := _PHY.match(line))]
+    rows = (_PHY.match(line) for line in lines if line.startswith("0x"))
+    table = [{"id": int(row[1], 16), "value": int(row[2])} for row in rows if row]
     return {"sata_phy_event_counters": {"table": table}} if table else {}
 
 
 def _pending_defects(lines: Sequence[str]) -> dict[str, Any]:
     """``Index LBA Hours`` and a line for each, or ``No Defects Logged``."""
-    start = next((n for n, line in enumerate(lines) if _PENDING.fullmatch(line)), None)
-    if start is None:
+    if _PENDING not in lines:
         return {}
-    after = lines[start + 1 :]
+    after = lines[lines.index(_PENDING) + 1 :]
     end = next((n for n, line in enumerate(after) if not line), len(after))
     count = sum(bool(re.fullmatch(r" +[0-9]+ +[0-9]+ +\S+", line)) for line in after[:end])
     return {"ata_pending_defects_log": {"count": count}}
