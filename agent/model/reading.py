@@ -107,7 +107,8 @@ class Readings:
 
     def all(self, name: str) -> list[Reading]:
         """Every subject's reading of ``name``."""
-        return list(self._by_name.get(name, {}).values())
+        by_subject = self._by_name.get(name)
+        return list(by_subject.values()) if by_subject else []
 
     def matching(self, prefix: str) -> list[Reading]:
         """Every reading whose name starts with ``prefix``."""

@@ -181,6 +181,8 @@ def _known_again(readings: Readings) -> Iterator[tuple[Reading, Reading]]:
     younger (a number that two drives share, or a clone's).
     """
     now, before = readings.all(_SERIAL), readings.all(f"earlier.{_SERIAL}")
+    if not before:
+        return
     often = Counter(str(r.value) for r in now) | Counter(str(r.value) for r in before)
     by_serial = {str(r.value): r for r in before}
     for serial in now:
