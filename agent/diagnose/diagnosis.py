@@ -9,7 +9,6 @@ from pathlib import Path
 from agent.diagnose.capture import Capture
 from agent.diagnose.inputs import read
 from agent.diagnose.judge import Running, judged
-from agent.diagnose.of_run import of_run_directory
 from agent.model.run_view import RunView
 from agent.runner.engine import Engine
 
@@ -43,6 +42,8 @@ def diagnose_run(path: Path, given: str) -> Diagnosis:
     """Like :func:`diagnose`, of a run directory too (its kind is then ``run``); ``given`` is what the person called it.
     Raises :class:`agent.diagnose.files.InputRefused`.
     """
+    from agent.diagnose.of_run import of_run_directory  # here: what reads runs takes long to load, and files need none
+
     began = time.monotonic()
     kind, capture = ("run", of_run_directory(path)) if path.is_dir() else read(path)
     return _diagnosis(given, kind, capture, Engine, began)

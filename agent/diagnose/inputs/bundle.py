@@ -6,7 +6,6 @@ from pathlib import Path
 
 from agent.diagnose.capture import Capture
 from agent.diagnose.inputs._input import Input
-from agent.diagnose.of_run import of_bundle
 
 ZIP = b"PK\x03\x04"
 """Local file header: APPNOTE.TXT 6.3.10, section 4.3.7."""
@@ -23,6 +22,8 @@ class BundleInput(Input):
 
     def read(self, path: Path) -> Capture:
         """Only what is whole and signed."""
+        from agent.diagnose.of_run import of_bundle  # here: to tell what a file is, each kind is loaded
+
         return of_bundle(path)
 
 

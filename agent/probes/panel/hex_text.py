@@ -72,7 +72,7 @@ def _dumps(text: str) -> Iterator[Found]:
         if line == "*" and run:  # as hexdump and od write for lines that are like the one before
             squeezed = True
             continue
-        label = _LABEL.match(line)
+        label = _LABEL.match(line) if "edid" in line.lower() else None
         rest = line[label.end() :].strip() if label else line
         offset = _OFFSET.match(rest)
         if squeezed:

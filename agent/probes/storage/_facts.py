@@ -161,5 +161,8 @@ def words(value: object) -> str:
     """
     if not isinstance(value, str):
         return ""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in value[: 4 * _TEXT_CAP]).split())[:_TEXT_CAP]
+    text = value[: 4 * _TEXT_CAP]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    clean = " ".join(text.split())[:_TEXT_CAP]
     return "" if clean.strip("-") == "" else clean
