@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
+from agent.rules import _by_catalogue
 
 CERTAIN = 0.95
 """No reading makes us surer than this: cables, slots and firmware can look like a bad drive. Ours."""
@@ -26,9 +27,8 @@ makers use the numbers freely, and known wrong ones are renamed there (``Bogus_C
 
 
 def finding(code: str, verdict: Verdict, confidence: float, *evidence: Reading, **values: str | int | float) -> Finding:
-    """A finding about the drive of the first piece of evidence, with what the catalogue says of its code."""
-    known = entry(code)
-    return Finding(code, known.component, evidence[0].subject, known.severity, verdict, confidence, values, evidence)
+    """A finding about the drive of the first piece of evidence."""
+    return _by_catalogue.finding(code, evidence[0].subject, verdict, confidence, evidence, **values)
 
 
 def attributes_at_limit(readings: Readings, when: str, *, prefailure: bool | None, subject: str) -> list[Reading]:

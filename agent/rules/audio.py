@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 NO_CARD = "SND-7600"
 SILENT_CODEC = "SND-7613"
@@ -28,9 +28,7 @@ def no_card(readings: Readings) -> Iterator[Finding]:
     streams = _streams(readings)
     empty = bool(streams) and not any(readings.number(r.name, r.subject) for r in streams)
     if readings.number("audio.cards") == 0 or empty:
-        about, values = entry(NO_CARD), {"controllers": int(count)}
-        evidence = (controllers, cards, *streams)
-        yield Finding(NO_CARD, about.component, "", about.severity, Verdict.UNKNOWN, 0.3, values, evidence)
+        yield finding(NO_CARD, "", Verdict.UNKNOWN, 0.3, (controllers, cards, *streams), controllers=int(count))
 
 
 def _streams(readings: Readings) -> tuple[Reading, ...]:
@@ -50,8 +48,6 @@ def silent_codec(readings: Readings) -> Iterator[Finding]:
     for responds in readings.all("audio.codec.responds"):
         if responds.value is False:
             name = readings.get("audio.codec", responds.subject)
-            about = entry(SILENT_CODEC)
-            values: dict[str, str | int | float] = {"codec": str(name.value) if name else responds.subject}
+            codec = str(name.value) if name else responds.subject
             evidence = (responds, name) if name else (responds,)
-            subject, severity = responds.subject, about.severity
-            yield Finding(SILENT_CODEC, about.component, subject, severity, Verdict.UNKNOWN, 0.3, values, evidence)
+            yield finding(SILENT_CODEC, responds.subject, Verdict.UNKNOWN, 0.3, evidence, codec=codec)

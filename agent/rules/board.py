@@ -9,11 +9,12 @@ on headers without a fan, alarms raised by limits of 0, and a ``+3.3V`` of 1.68 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from agent.catalogue.entry import entry
 from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 _NOMINAL = {"12V": 12.0, "5V": 5.0, "3.3V": 3.3, "5VSB": 5.0, "3VSB": 3.3, "3.3VSB": 3.3}
 _STANDBY = ("3VSB", "3.3VSB")
@@ -58,7 +59,7 @@ def limits(readings: Readings) -> Iterator[Finding]:
         believable = chosen and abs(2 * value / (low + high) - 1) <= entry("VOLT-5020").limit("implausible")
         if believable and not low <= value <= high and _yes(readings, "board.voltage.alarm", reading.subject):
             values = {"voltage": round(value, 2), "low": round(low, 2), "high": round(high, 2)}
-            yield _finding("VOLT-5036", reading, Verdict.UNKNOWN, 0.4, values)
+            yield finding("VOLT-5036", reading.subject, Verdict.UNKNOWN, 0.4, [reading], **values)
 
 
 @rule("VOLT-5209", "VOLT-5214")
@@ -74,11 +75,11 @@ def battery(readings: Readings) -> Iterator[Finding]:
             continue
         values = {"voltage": round(voltage, 2)}
         if voltage < entry("VOLT-5214").limit("wired"):
-            yield _finding("VOLT-5209", reading, Verdict.UNKNOWN, 0.4, values)
+            yield finding("VOLT-5209", reading.subject, Verdict.UNKNOWN, 0.4, [reading], **values)
         elif voltage < entry("VOLT-5214").limit("empty"):
-            yield _finding("VOLT-5214", reading, Verdict.FAIL, 0.8, values)
+            yield finding("VOLT-5214", reading.subject, Verdict.FAIL, 0.8, [reading], **values)
         elif voltage < entry("VOLT-5209").limit("low"):
-            yield _finding("VOLT-5209", reading, Verdict.UNKNOWN, 0.7, values)
+            yield finding("VOLT-5209", reading.subject, Verdict.UNKNOWN, 0.7, [reading], **values)
 
 
 @rule("FAN-2503", "FAN-2516", "FAN-2527", "FAN-2534")
@@ -100,17 +101,17 @@ def fans(readings: Readings) -> Iterator[Finding]:
         asked, turns = _number(target) if target else None, _number(reading) or 0.0
         if target and asked and _is_known(reading) and turns < entry("FAN-2534").limit("share") * asked:
             values = {"rpm": round(turns), "target": round(asked)}
-            yield _finding("FAN-2534", reading, Verdict.UNKNOWN, 0.5, values, target)
+            yield finding("FAN-2534", reading.subject, Verdict.UNKNOWN, 0.5, [reading, target], **values)
     for reading in still:
         target = readings.get("board.fan.target", reading.subject)
         if hot is not None and _PROCESSOR_FAN.fullmatch(reading.subject.partition("/")[2]):
-            yield _finding("FAN-2503", reading, Verdict.FAIL, 0.8, {"temperature": hot.value}, hot)
+            yield finding("FAN-2503", reading.subject, Verdict.FAIL, 0.8, [reading, hot], temperature=hot.value)
             judged = True
         elif target is not None and (rpm := _number(target)) and _is_known(reading):
-            yield _finding("FAN-2527", reading, Verdict.UNKNOWN, 0.6, {"target": round(rpm)}, target)
+            yield finding("FAN-2527", reading.subject, Verdict.UNKNOWN, 0.6, [reading, target], target=round(rpm))
             judged = True
     if hot is not None and still and len(still) == len(fans) and not judged:
-        yield _finding("FAN-2516", still[0], Verdict.UNKNOWN, 0.5, {"temperature": hot.value}, hot)
+        yield finding("FAN-2516", still[0].subject, Verdict.UNKNOWN, 0.5, [still[0], hot], temperature=hot.value)
 
 
 def _is_known(fan: Reading) -> bool:
@@ -162,20 +163,7 @@ def _hot_processor(readings: Readings) -> Reading | None:
 
 def _rail(code: str, reading: Reading, nominal: float, verdict: Verdict, confidence: float) -> Finding:
     voltage = _number(reading) or 0.0
-    return _finding(code, reading, verdict, confidence, {"voltage": round(voltage, 2), "nominal": nominal})
-
-
-def _finding(
-    code: str,
-    reading: Reading,
-    verdict: Verdict,
-    confidence: float,
-    values: Mapping[str, str | int | float],
-    *more: Reading,
-) -> Finding:
-    known = entry(code)
-    evidence = (reading, *more)
-    return Finding(code, known.component, reading.subject, known.severity, verdict, confidence, values, evidence)
+    return finding(code, reading.subject, verdict, confidence, [reading], voltage=round(voltage, 2), nominal=nominal)
 
 
 def _chip(reading: Reading) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 SLOW = "CAM-7801"
 
@@ -26,8 +27,6 @@ def slow_connection(readings: Readings) -> Iterator[Finding]:
             continue
         if capture.value is not True or built_in.value is not True:
             continue
-        about = entry(SLOW)
-        if 0 < bits <= about.limit("speed"):
-            values = {"speed": round(bits / 1e6, 1)}
-            evidence = (speed, built_in, capture)
-            yield Finding(SLOW, about.component, speed.subject, about.severity, Verdict.UNKNOWN, 0.5, values, evidence)
+        if 0 < bits <= entry(SLOW).limit("speed"):
+            evidence, megabits = (speed, built_in, capture), round(bits / 1e6, 1)
+            yield finding(SLOW, speed.subject, Verdict.UNKNOWN, 0.5, evidence, speed=megabits)

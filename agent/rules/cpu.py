@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 
 @rule("CPU-6507")
@@ -28,12 +28,5 @@ def old_microcode(readings: Readings) -> Iterator[Finding]:
     ]
     if telling:
         microcode = readings.get("cpu.microcode", "cpu")
-        yield Finding(
-            code="CPU-6507",
-            component=entry("CPU-6507").component,
-            subject="cpu",
-            severity=entry("CPU-6507").severity,
-            verdict=Verdict.UNKNOWN,
-            confidence=1.0,
-            evidence=(*telling, microcode) if microcode else tuple(telling),
-        )
+        evidence = [*telling, microcode] if microcode else telling
+        yield finding("CPU-6507", "cpu", Verdict.UNKNOWN, 1.0, evidence)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 FULL = "DISK-1402"
 
@@ -19,9 +20,7 @@ def full(readings: Readings) -> Iterator[Finding]:
     system may clear away by itself (confidence 0.95, ours). A file system of a few MiB, as for start files, is judged
     by its share like any other.
     """
-    known = entry(FULL)
     for used in readings.all("filesystems.used"):
         percent = readings.number("filesystems.used", used.subject)
-        if percent is not None and known.limit("used") <= percent <= 100:
-            values = {"percent": round(percent, 1)}
-            yield Finding(FULL, known.component, used.subject, known.severity, Verdict.UNKNOWN, 0.95, values, (used,))
+        if percent is not None and entry(FULL).limit("used") <= percent <= 100:
+            yield finding(FULL, used.subject, Verdict.UNKNOWN, 0.95, (used,), percent=round(percent, 1))

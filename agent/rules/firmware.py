@@ -8,6 +8,7 @@ from datetime import date
 from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 
 @rule("FW-8005")
@@ -17,15 +18,7 @@ def no_tpm(readings: Readings) -> Iterator[Finding]:
     """
     tpm = readings.get("firmware.tpm")
     if tpm is not None and tpm.value is False and readings.get("profile.firmware.tpm") is None:
-        yield Finding(
-            code="FW-8005",
-            component=entry("FW-8005").component,
-            subject="",
-            severity=entry("FW-8005").severity,
-            verdict=Verdict.UNKNOWN,
-            confidence=0.1,
-            evidence=(tpm,),
-        )
+        yield finding("FW-8005", "", Verdict.UNKNOWN, 0.1, (tpm,))
 
 
 @rule("FW-8018")
@@ -38,16 +31,7 @@ def old(readings: Readings) -> Iterator[Finding]:
         return
     then, now = _day(str(built.value)), _day(built.time)
     if then and now and (now - then).days * 86400 > entry("FW-8018").limit("age"):
-        yield Finding(
-            code="FW-8018",
-            component=entry("FW-8018").component,
-            subject="",
-            severity=entry("FW-8018").severity,
-            verdict=Verdict.UNKNOWN,
-            confidence=0.3,
-            values={"date": then.isoformat()},
-            evidence=(built,),
-        )
+        yield finding("FW-8018", "", Verdict.UNKNOWN, 0.3, (built,), date=then.isoformat())
 
 
 def _day(text: str) -> date | None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 from agent.rules._storage import CALLED, count_of, solid
 
 _SERIAL = "inventory.storage_device.serial"
@@ -126,9 +127,7 @@ def memory_errors_again(readings: Readings) -> Iterator[Finding]:
             }
             evidence = (now, before, when)
             odds = known.limit("odds")
-            yield Finding(
-                known.code, known.component, now.subject, known.severity, Verdict.UNKNOWN, odds, values, evidence
-            )
+            yield finding(known.code, now.subject, Verdict.UNKNOWN, odds, evidence, **values)
 
 
 @rule("VOLT-5310")
@@ -150,9 +149,7 @@ def battery_runs_down(readings: Readings) -> Iterator[Finding]:
                 "since": _day(when),
             }
             odds, evidence = known.limit("odds"), (now, before, when)
-            yield Finding(
-                known.code, known.component, now.subject, known.severity, Verdict.UNKNOWN, odds, values, evidence
-            )
+            yield finding(known.code, now.subject, Verdict.UNKNOWN, odds, evidence, **values)
 
 
 def _attributes(*numbers: int) -> tuple[str, ...]:
@@ -223,7 +220,7 @@ def _drive(code: str, faulty: bool, grown: _Grown, readings: Readings, *, odds: 
     evidence = (grown.now, grown.before, *grown.because, *([when] if when else []))
     verdict = Verdict.FAIL if faulty else Verdict.UNKNOWN
     subject = grown.now.subject
-    return Finding(code, known.component, subject, known.severity, verdict, known.limit(odds), values, evidence)
+    return finding(code, subject, verdict, known.limit(odds), evidence, **values)
 
 
 def _key(reading: Reading) -> tuple[str, str]:

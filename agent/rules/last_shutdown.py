@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 _CODES = {
     "panic": ("DOWN-8702", Verdict.UNKNOWN, 0.3),
@@ -30,12 +30,4 @@ def not_in_order(readings: Readings) -> Iterator[Finding]:
         return
     code, verdict, confidence = _CODES[str(kind.value)]
     line = readings.get("last_shutdown.crash_line")
-    yield Finding(
-        code=code,
-        component=entry(code).component,
-        subject="",
-        severity=entry(code).severity,
-        verdict=verdict,
-        confidence=confidence,
-        evidence=(kind, line) if line else (kind,),
-    )
+    yield finding(code, "", verdict, confidence, (kind, line) if line else (kind,))

@@ -7,12 +7,13 @@ and of those 1 in 3.3 did so again. So one event is a reason to look, and a reas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.catalogue.entry import entry
 from agent.model import Finding, Reading, Readings, Severity, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 
 @rule("CPU-6002")
@@ -23,7 +24,7 @@ def exceptions(readings: Readings) -> Iterator[Finding]:
     """
     reading, count = readings.get("mce.exceptions"), readings.number("mce.exceptions")
     if reading is not None and count is not None and count > entry("CPU-6002").limit("exceptions"):
-        yield _blamed(readings, _finding("CPU-6002", Verdict.FAIL, 0.5, {"count": round(count)}, reading))
+        yield _blamed(readings, finding("CPU-6002", reading.subject, Verdict.FAIL, 0.5, [reading], count=round(count)))
 
 
 @rule("CPU-6015")
@@ -36,7 +37,7 @@ def threshold(readings: Readings) -> Iterator[Finding]:
     raised = [r for r in named if r is not None and (readings.number(r.name) or 0) > limit]
     if raised:
         total = sum(readings.number(r.name) or 0 for r in raised)
-        yield _finding("CPU-6015", Verdict.UNKNOWN, 0.2, {"count": round(total)}, *raised)
+        yield finding("CPU-6015", raised[0].subject, Verdict.UNKNOWN, 0.2, raised, count=round(total))
 
 
 @rule("CPU-6028", "CPU-6031")
@@ -53,7 +54,7 @@ def records(readings: Readings) -> Iterator[Finding]:
         recent = which == "uncorrected" and age is not None and 0 <= age <= entry("CPU-6028").limit("recent")
         more = [r for name in (f"{reading.name}.age", "mce.records.message") if (r := readings.get(name)) is not None]
         verdict, confidence = (Verdict.FAIL, 0.5) if recent else (Verdict.UNKNOWN, 0.3)
-        found = _finding(code, verdict, confidence, {"count": round(count)}, reading, *more)
+        found = finding(code, reading.subject, verdict, confidence, [reading, *more], count=round(count))
         yield _blamed(readings, found) if which == "uncorrected" and recent else found
 
 
@@ -70,21 +71,14 @@ def memory(readings: Readings) -> Iterator[Finding]:
         count = sum(readings.number(r.name, subject) or 0 for r in found)
         if count > entry("MEM-3046").limit("records"):
             confidence = 0.5 if found[0].name.endswith(".uncorrected") else 0.3
-            yield _finding("MEM-3046", Verdict.UNKNOWN, confidence, {"count": round(count)}, *found)
+            yield finding("MEM-3046", found[0].subject, Verdict.UNKNOWN, confidence, found, count=round(count))
 
 
-def _blamed(readings: Readings, finding: Finding) -> Finding:
+def _blamed(readings: Readings, found: Finding) -> Finding:
     """The finding, as a note where the kernel says of as many events that they were the memory's."""
     told = readings.all("kernel_log.memory_uncorrected.count")
     events = sum(readings.number(r.name, r.subject) or 0 for r in told)
-    if events < int(finding.values["count"]):
-        return finding
-    evidence = (*finding.evidence, *told)
-    return replace(finding, severity=Severity.INFO, verdict=Verdict.UNKNOWN, evidence=evidence)
-
-
-def _finding(
-    code: str, verdict: Verdict, confidence: float, values: Mapping[str, int], reading: Reading, *more: Reading
-) -> Finding:
-    known, evidence = entry(code), (reading, *more)
-    return Finding(code, known.component, reading.subject, known.severity, verdict, confidence, dict(values), evidence)
+    if events < int(found.values["count"]):
+        return found
+    evidence = (*found.evidence, *told)
+    return replace(found, severity=Severity.INFO, verdict=Verdict.UNKNOWN, evidence=evidence)

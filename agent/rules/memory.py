@@ -7,11 +7,12 @@ machines an uncorrected one; errors are dominated by hard ones, so a module that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from agent.catalogue.entry import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 
 @rule("MEM-3009")
@@ -39,7 +40,7 @@ def given_up(readings: Readings) -> Iterator[Finding]:
     size = readings.number("memory.hardware_corrupted")
     if reading is not None and size is not None and size > entry("MEM-3023").limit("corrupted"):
         values = {"kib": round(size / 1024)}
-        yield _finding("MEM-3023", "", Verdict.FAIL, 0.8, values, reading)
+        yield finding("MEM-3023", "", Verdict.FAIL, 0.8, [reading], **values)
 
 
 @rule("MEM-3038")
@@ -58,7 +59,7 @@ def not_seen(readings: Readings) -> Iterator[Finding]:
     missing = fitted - seen
     if missing >= entry("MEM-3038").limit("module") * smallest and missing >= entry("MEM-3038").limit("share") * fitted:
         values = {"seen": _gib(seen), "installed": _gib(fitted)}
-        yield _finding("MEM-3038", "", Verdict.UNKNOWN, 0.5, values, total, installed, *sizes)
+        yield finding("MEM-3038", "", Verdict.UNKNOWN, 0.5, [total, installed, *sizes], **values)
 
 
 @rule("MEM-3051")
@@ -79,7 +80,7 @@ def slow(readings: Readings) -> Iterator[Finding]:
     if slowest is not None and slowest[0] < entry("MEM-3051").limit("share"):
         _, speed, rated = slowest
         values = {"speed": _mega(readings, speed), "rated": _mega(readings, rated)}
-        yield _finding("MEM-3051", speed.subject, Verdict.UNKNOWN, 0.2, values, speed, rated)
+        yield finding("MEM-3051", speed.subject, Verdict.UNKNOWN, 0.2, [speed, rated], **values)
 
 
 def _mega(readings: Readings, reading: Reading) -> int:
@@ -94,18 +95,11 @@ def _counted(readings: Readings, which: str, code: str, verdict: Verdict, confid
         count = readings.number(reading.name, reading.subject)
         if count is not None and count > limit:
             blamed.add(reading.subject.partition("/")[0])
-            yield _finding(code, reading.subject, verdict, confidence, {"count": round(count)}, reading)
+            yield finding(code, reading.subject, verdict, confidence, [reading], count=round(count))
     for reading in readings.all(f"memory.edac.controller.{which}"):
         count = readings.number(reading.name, reading.subject)
         if count is not None and count > limit and reading.subject not in blamed:
-            yield _finding(code, reading.subject, verdict, confidence, {"count": round(count)}, reading)
-
-
-def _finding(
-    code: str, subject: str, verdict: Verdict, confidence: float, values: Mapping[str, int | float], *evidence: Reading
-) -> Finding:
-    known = entry(code)
-    return Finding(code, known.component, subject, known.severity, verdict, confidence, dict(values), evidence)
+            yield finding(code, reading.subject, verdict, confidence, [reading], count=round(count))
 
 
 def _gib(size: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 MISMATCH = "MEM-3908"
 
@@ -23,7 +24,4 @@ def mismatches(readings: Readings) -> Iterator[Finding]:
     count = readings.number("memory_test.mismatches")
     if found is None or count is None or count <= entry(MISMATCH).limit("mismatches"):
         return
-    known = entry(MISMATCH)
-    yield Finding(
-        MISMATCH, known.component, "", known.severity, Verdict.FAIL, 0.9, {"count": int(min(count, 2**53))}, (found,)
-    )
+    yield finding(MISMATCH, "", Verdict.FAIL, 0.9, (found,), count=int(min(count, 2**53)))

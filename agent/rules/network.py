@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.catalogue import entry
-from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
+from agent.model import ComponentKind, Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 DAMAGED = "NET-7408"
 WIRED_DROPS = "NET-7419"
@@ -32,7 +33,9 @@ def damaged_packets(readings: Readings) -> Iterator[Finding]:
         about = entry(DAMAGED)
         total = errors + packets
         if errors >= about.limit("errors") and packets >= 0 and errors > about.limit("share") * total:
-            yield _finding(DAMAGED, (crc, received), 0.4, {"errors": int(errors), "packets": int(total)})
+            yield finding(
+                DAMAGED, crc.subject, Verdict.UNKNOWN, 0.4, (crc, received), errors=int(errors), packets=int(total)
+            )
 
 
 @rule(WIRED_DROPS, WIFI_DROPS)
@@ -53,7 +56,7 @@ def drops(readings: Readings) -> Iterator[Finding]:
         hours = max(seconds / 3600, 1.0)
         limit = entry(code).limit
         if times is not None and times >= limit("drops") and times / hours > limit("drops_per_hour"):
-            yield _finding(code, (down, uptime), confidence, {"drops": int(times)})
+            yield finding(code, down.subject, Verdict.UNKNOWN, confidence, (down, uptime), drops=int(times))
 
 
 @rule(SWITCHED_OFF)
@@ -64,13 +67,5 @@ def switched_off(readings: Readings) -> Iterator[Finding]:
     for blocked in readings.all("network.blocked.hard"):
         kind = readings.get("network.blocked.type", blocked.subject)
         if blocked.value is True and kind is not None and kind.value == "wlan":
-            yield _finding(SWITCHED_OFF, (blocked, kind), 0.1, {})
+            yield finding(SWITCHED_OFF, blocked.subject, Verdict.UNKNOWN, 0.1, (blocked, kind))
             return
-
-
-def _finding(
-    code: str, evidence: tuple[Reading, ...], confidence: float, values: dict[str, str | int | float]
-) -> Finding:
-    about = entry(code)
-    subject = evidence[0].subject
-    return Finding(code, about.component, subject, about.severity, Verdict.UNKNOWN, confidence, values, evidence)

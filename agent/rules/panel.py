@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 MISSING = "LCD-4001"
 OTHER_DISPLAY_ONLY = "LCD-4017"
@@ -39,11 +40,11 @@ def presence(readings: Readings) -> Iterable[Finding]:
         return
     if internal and (connected or unsure):
         evidence = (*internal, *connected)
-        yield _finding(OTHER_DISPLAY_ONLY, internal[0].subject, evidence, verdict=Verdict.UNKNOWN, confidence=0.4)
+        yield finding(OTHER_DISPLAY_ONLY, internal[0].subject, Verdict.UNKNOWN, 0.4, evidence)
     elif internal:
-        yield _finding(MISSING, internal[0].subject, internal, verdict=Verdict.FAIL, confidence=0.9)
+        yield finding(MISSING, internal[0].subject, Verdict.FAIL, 0.9, internal)
     elif not connected and not unsure:
-        yield _finding(NO_DISPLAY, "", status.values(), verdict=Verdict.UNKNOWN, confidence=0.4)
+        yield finding(NO_DISPLAY, "", Verdict.UNKNOWN, 0.4, status.values())
 
 
 @rule(NO_ANSWER)
@@ -51,7 +52,7 @@ def answer(readings: Readings) -> Iterable[Finding]:
     """The driver of a built-in panel's output does not come back. Panel, cable or graphics, so no verdict. Ours."""
     for responds in readings.all("panel.responds"):
         if responds.value is False and _internal(readings, responds.subject):
-            yield _finding(NO_ANSWER, responds.subject, [responds], verdict=Verdict.UNKNOWN, confidence=0.5)
+            yield finding(NO_ANSWER, responds.subject, Verdict.UNKNOWN, 0.5, [responds])
 
 
 @rule(COMES_AND_GOES)
@@ -65,9 +66,7 @@ def contact(readings: Readings) -> Iterable[Finding]:
             seconds = readings.number("panel_watch.seconds", changes.subject) or 0.0
             values = {"count": round(count), "seconds": round(seconds)}
             evidence = [changes, *(r for r in readings.all("panel_watch.seconds") if r.subject == changes.subject)]
-            yield _finding(
-                COMES_AND_GOES, changes.subject, evidence, verdict=Verdict.FAIL, confidence=0.8, values=values
-            )
+            yield finding(COMES_AND_GOES, changes.subject, Verdict.FAIL, 0.8, evidence, **values)
 
 
 @rule(NO_IDENTIFICATION)
@@ -84,9 +83,9 @@ def identification(readings: Readings) -> Iterable[Finding]:
             continue
         evidence = (present, kind)
         if kind.value == "eDP":
-            yield _finding(NO_IDENTIFICATION, present.subject, evidence, verdict=Verdict.FAIL, confidence=0.7)
+            yield finding(NO_IDENTIFICATION, present.subject, Verdict.FAIL, 0.7, evidence)
         elif kind.value == "LVDS":
-            yield _finding(NO_IDENTIFICATION, present.subject, evidence, verdict=Verdict.UNKNOWN, confidence=0.2)
+            yield finding(NO_IDENTIFICATION, present.subject, Verdict.UNKNOWN, 0.2, evidence)
 
 
 @rule(DAMAGED, EXTENSION_DAMAGED, INCOMPLETE)
@@ -110,11 +109,11 @@ def damage(readings: Readings) -> Iterable[Finding]:
         foreign = _internal(readings, subject) is False
         verdict = Verdict.UNKNOWN if foreign else Verdict.FAIL
         if base is not None and base.value is False:
-            yield _finding(DAMAGED, subject, evidence, verdict=verdict, confidence=0.3 if foreign else 0.8)
+            yield finding(DAMAGED, subject, verdict, 0.3 if foreign else 0.8, evidence)
         elif bad is not None and bad.value:
-            yield _finding(EXTENSION_DAMAGED, subject, evidence, verdict=verdict, confidence=0.2 if foreign else 0.5)
+            yield finding(EXTENSION_DAMAGED, subject, verdict, 0.2 if foreign else 0.5, evidence)
         else:
-            yield _finding(INCOMPLETE, subject, evidence, verdict=Verdict.UNKNOWN, confidence=0.3)
+            yield finding(INCOMPLETE, subject, Verdict.UNKNOWN, 0.3, evidence)
 
 
 @rule(DARK, DIMMER)
@@ -132,7 +131,7 @@ def backlight(readings: Readings) -> Iterable[Finding]:
     dark = {name: _why_dark(readings, name) for name in lit}
     if dark and all(dark.values()):
         for name, evidence in dark.items():
-            yield _finding(DARK, name, evidence, verdict=Verdict.UNKNOWN, confidence=0.6)
+            yield finding(DARK, name, Verdict.UNKNOWN, 0.6, evidence)
         return
     for name in lit:
         level, wanted = (readings.number(f"panel.backlight.{q}", name) for q in ("level", "set"))
@@ -141,7 +140,7 @@ def backlight(readings: Readings) -> Iterable[Finding]:
         if wanted - level > entry(DIMMER).limit("difference"):
             values = {"set": round(100 * wanted), "level": round(100 * level)}
             evidence = [r for r in readings.matching("panel.backlight.") if r.subject == name]
-            yield _finding(DIMMER, name, evidence, verdict=Verdict.UNKNOWN, confidence=0.3, values=values)
+            yield finding(DIMMER, name, Verdict.UNKNOWN, 0.3, evidence, **values)
 
 
 def _panel_is_on(readings: Readings, light: str) -> bool:
@@ -179,16 +178,3 @@ def _internal(readings: Readings, subject: str) -> bool | None:
     """Whether a display is built in; ``None`` for a captured EDID, of which nothing more is known."""
     value = _value(readings, "panel.internal", subject)
     return value if isinstance(value, bool) else None
-
-
-def _finding(
-    code: str,
-    subject: str,
-    evidence: Iterable[Reading],
-    *,
-    verdict: Verdict,
-    confidence: float,
-    values: Mapping[str, str | int | float] | None = None,
-) -> Finding:
-    about = entry(code)
-    return Finding(code, about.component, subject, about.severity, verdict, confidence, values or {}, tuple(evidence))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 NARROW = "BUS-7003"
 SLOW = "BUS-7016"
@@ -52,10 +53,10 @@ def link(readings: Readings) -> Iterable[Finding]:
         device = _name(readings, drive)
         if width[0] < min(max_width):
             lanes: dict[str, str | int | float] = {"lanes": int(width[0]), "possible": int(min(max_width))}
-            yield _finding(NARROW, drive, evidence, {"device": device, **lanes}, confidence=0.4)
+            yield finding(NARROW, drive, Verdict.UNKNOWN, 0.4, evidence, device=device, **lanes)
         if speed and max_speed and 0 < max(speed) < min(max_speed):
             percent = round(100 * max(speed) / min(max_speed))
-            yield _finding(SLOW, drive, evidence, {"device": device, "percent": percent}, confidence=0.1)
+            yield finding(SLOW, drive, Verdict.UNKNOWN, 0.1, evidence, device=device, percent=percent)
 
 
 @rule(FATAL, NONFATAL)
@@ -74,7 +75,9 @@ def uncorrected(readings: Readings) -> Iterable[Finding]:
             if counts[worst.subject] >= entry(code).limit("errors"):
                 evidence = [r for end in ends if counts[end.subject] for r in (end, *_kinds(readings, end))]
                 errors = counts[worst.subject]
-                yield _finding(code, worst.subject, evidence, _errors(readings, worst, errors), confidence=confidence)
+                yield finding(
+                    code, worst.subject, Verdict.UNKNOWN, confidence, evidence, **_errors(readings, worst, errors)
+                )
 
 
 @rule(MANY_CORRECTED)
@@ -109,7 +112,7 @@ def corrected(readings: Readings) -> Iterable[Finding]:
             errors, worst, _ = max(found, key=lambda item: item[0])
             evidence = [*(r for _, _, part in found for r in part), uptime]
             values = _errors(readings, worst, int(errors))
-            yield _finding(MANY_CORRECTED, worst.subject, evidence, values, confidence=0.3)
+            yield finding(MANY_CORRECTED, worst.subject, Verdict.UNKNOWN, 0.3, evidence, **values)
 
 
 def _both_ends(readings: Readings, drive: str, port: str, quantity: str) -> tuple[float, float] | None:
@@ -149,10 +152,3 @@ def _errors(readings: Readings, end: Reading, errors: int) -> dict[str, str | in
 def _name(readings: Readings, subject: str) -> str:
     name = readings.get("pcie.name", subject) or readings.get("pcie.id", subject)
     return str(name.value) if name else subject
-
-
-def _finding(
-    code: str, subject: str, evidence: Iterable[Reading], values: Mapping[str, str | int | float], *, confidence: float
-) -> Finding:
-    about = entry(code)
-    return Finding(code, about.component, subject, about.severity, Verdict.UNKNOWN, confidence, values, tuple(evidence))

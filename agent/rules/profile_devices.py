@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 
-from agent.catalogue import entry
 from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 _SOUND = (ComponentKind.SPEAKER, ComponentKind.MICROPHONE)
 _NETWORK = (ComponentKind.WIFI, ComponentKind.ETHERNET)
@@ -27,7 +28,7 @@ def fans(readings: Readings) -> Iterator[Finding]:
     for expected in readings.all("profile.inventory.fan"):
         beside = _beside(readings, "board.fan", expected.subject)
         if beside is not None:
-            yield _finding("FAN-2805", expected.subject, 0.5, (expected, beside))
+            yield finding("FAN-2805", expected.subject, Verdict.UNKNOWN, 0.5, (expected, beside))
 
 
 @rule("VOLT-5307")
@@ -38,7 +39,7 @@ def sensors(readings: Readings) -> Iterator[Finding]:
     for expected in readings.all("profile.sensor"):
         beside = _beside(readings, str(expected.value), expected.subject)
         if beside is not None:
-            yield _finding("VOLT-5307", expected.subject, 0.3, (expected, beside))
+            yield finding("VOLT-5307", expected.subject, Verdict.UNKNOWN, 0.3, (expected, beside))
 
 
 def _beside(readings: Readings, name: str, subject: str) -> Reading | None:
@@ -55,13 +56,8 @@ def camera(readings: Readings) -> Iterator[Finding]:
     found = readings.all("usb.device.id")
     for expected in readings.all("profile.inventory.camera.part_number"):
         if found and all(r.value != expected.value for r in found):
-            yield _finding(
-                "CAM-7954",
-                expected.subject,
-                0.5,
-                (expected, *found[:1]),
-                values={"model": _name_of(readings, expected)},
-            )
+            model = _name_of(readings, expected)
+            yield finding("CAM-7954", expected.subject, Verdict.UNKNOWN, 0.5, (expected, *found[:1]), model=model)
 
 
 def _name_of(readings: Readings, expected: Reading) -> str:
@@ -82,7 +78,7 @@ def built_in_usb(readings: Readings) -> Iterator[Finding]:
         if found and left[str(expected.value)] < 0 and expected.value not in cameras:
             name = readings.get("profile.usb.device.name", expected.subject)
             values = {"id": str(expected.value), "name": str(name.value) if name else ""}
-            yield _finding("USB-7353", expected.subject, 0.5, (expected, *found[:1]), values=values)
+            yield finding("USB-7353", expected.subject, Verdict.UNKNOWN, 0.5, (expected, *found[:1]), **values)
 
 
 @rule("SND-7755")
@@ -96,7 +92,8 @@ def sound(readings: Readings) -> Iterator[Finding]:
     for kind in _SOUND:
         expected = readings.all(f"profile.inventory.{kind.value}")
         if expected and not readings.all(f"inventory.{kind.value}"):
-            yield _finding("SND-7755", expected[0].subject, 0.4, (*expected, cards), component=kind)
+            gone = finding("SND-7755", expected[0].subject, Verdict.UNKNOWN, 0.4, (*expected, cards))
+            yield replace(gone, component=kind)
 
 
 @rule("NET-7557")
@@ -114,7 +111,8 @@ def network(readings: Readings) -> Iterator[Finding]:
         on_board = Counter(str(r.value) for r in cards)
         missing = [r for r in expected if not on_board[str(r.value)]]
         if missing:
-            yield _finding("NET-7557", missing[0].subject, 0.6, (*missing, looked, *found), component=kind)
+            gone = finding("NET-7557", missing[0].subject, Verdict.UNKNOWN, 0.6, (*missing, looked, *found))
+            yield replace(gone, component=kind)
 
 
 @rule("FW-8155")
@@ -124,7 +122,7 @@ def security_chip(readings: Readings) -> Iterator[Finding]:
     """
     expected, found = readings.get("profile.firmware.tpm"), readings.get("firmware.tpm")
     if expected is not None and found is not None and expected.value is True and found.value is False:
-        yield _finding("FW-8155", "", 0.3, (expected, found))
+        yield finding("FW-8155", "", Verdict.UNKNOWN, 0.3, (expected, found))
 
 
 @rule("FW-8164")
@@ -136,8 +134,8 @@ def older_firmware(readings: Readings) -> Iterator[Finding]:
     if expected is None or found is None or not _is_day(expected) or not _is_day(found):
         return
     if str(found.value) < str(expected.value):
-        yield _finding(
-            "FW-8164", "", 1.0, (expected, found), values={"date": str(found.value), "expected": str(expected.value)}
+        yield finding(
+            "FW-8164", "", Verdict.UNKNOWN, 1.0, (expected, found), date=str(found.value), expected=str(expected.value)
         )
 
 
@@ -159,7 +157,7 @@ def links(readings: Readings) -> Iterator[Finding]:
                 continue
             if _number(now) < _number(expected) and not _below_its_own(readings, quantity, now):
                 values = {"now": _shown(now), "expected": _shown(expected)}
-                yield _finding("BUS-7151", now.subject, 0.6, (now, expected, same), values=values)
+                yield finding("BUS-7151", now.subject, Verdict.UNKNOWN, 0.6, (now, expected, same), **values)
 
 
 def _below_its_own(readings: Readings, quantity: str, now: Reading) -> bool:
@@ -175,17 +173,3 @@ def _number(reading: Reading) -> float:
 def _shown(link: Reading) -> str:
     """``x4``, or ``8 GT/s``."""
     return f"x{_number(link):g}" if link.name.endswith("width") else f"{_number(link) / 1e9:g} GT/s"
-
-
-def _finding(
-    code: str,
-    subject: str,
-    confidence: float,
-    evidence: Iterable[Reading],
-    *,
-    component: ComponentKind | None = None,
-    values: Mapping[str, str | int | float] | None = None,
-) -> Finding:
-    known = entry(code)
-    part = component or known.component
-    return Finding(code, part, subject, known.severity, Verdict.UNKNOWN, confidence, values or {}, tuple(evidence))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 _NVME = "0x0108"  # PCI class of controllers of non-volatile memory: PCI Code and ID Assignment Specification 1.11
 
@@ -36,7 +37,7 @@ def panel(readings: Readings) -> Iterator[Finding]:
     if not own:
         seen = [r for r in connected.values() if r.value is True]
         if seen or not any(r.value is True for r in outputs):
-            yield _finding("LCD-4513", expected[0].subject, Verdict.FAIL, 0.9, [*expected, *outputs])
+            yield finding("LCD-4513", expected[0].subject, Verdict.FAIL, 0.9, [*expected, *outputs])
         return
     known = {_panel(readings, "profile.", r.subject) for r in expected}
     for subject in own:
@@ -50,7 +51,7 @@ def panel(readings: Readings) -> Iterator[Finding]:
                 for whose, of in (("", subject), ("profile.", expected[0].subject))
                 for what in ("manufacturer", "part_number")
             ]
-            yield _finding("LCD-4500", subject, Verdict.UNKNOWN, 0.6, filter(None, evidence), **names)
+            yield finding("LCD-4500", subject, Verdict.UNKNOWN, 0.6, filter(None, evidence), **names)
 
 
 def _panel(readings: Readings, whose: str, subject: str) -> tuple[str, str]:
@@ -75,9 +76,9 @@ def memory(readings: Readings) -> Iterator[Finding]:
     values: dict[str, int | float] = {"installed": _gib(size), "expected": _gib(wanted)}
     if modules and len(modules) < len(before):
         values |= {"modules": len(modules), "expected_modules": len(before)}
-        yield _finding("MEM-3505", "", Verdict.UNKNOWN, 0.5, [installed, expected, *modules, *before], **values)
+        yield finding("MEM-3505", "", Verdict.UNKNOWN, 0.5, [installed, expected, *modules, *before], **values)
     else:
-        yield _finding("MEM-3518", "", Verdict.UNKNOWN, 0.9, [installed, expected], **values)
+        yield finding("MEM-3518", "", Verdict.UNKNOWN, 0.9, [installed, expected], **values)
 
 
 @rule("DISK-1905", "DISK-1918", "DISK-1926")
@@ -98,9 +99,9 @@ def drives(readings: Readings) -> Iterator[Finding]:
     own = [r for r in shown if r.value != "usb" and not _is_true(readings.get("storage.removable", r.subject))]
     values = {"count": len(own), "expected": len(expected)}
     if not own:
-        yield _finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *shown], **values)
+        yield finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *shown], **values)
     elif len(own) < len(expected):
-        yield _finding("DISK-1918", "", Verdict.UNKNOWN, 0.5, [*expected, *own], **values)
+        yield finding("DISK-1918", "", Verdict.UNKNOWN, 0.5, [*expected, *own], **values)
     else:
         yield from _smaller(readings, own)
 
@@ -110,7 +111,7 @@ def _none_on_pci(readings: Readings, expected: list[Reading]) -> Iterator[Findin
     there = any(str(r.value).startswith(_NVME) for r in classes)
     if expected and classes and not there and all(r.value == "nvme" for r in expected):
         values = {"count": 0, "expected": len(expected)}
-        yield _finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *classes], **values)
+        yield finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *classes], **values)
 
 
 def _smaller(readings: Readings, own: Iterable[Reading]) -> Iterator[Finding]:
@@ -126,7 +127,7 @@ def _smaller(readings: Readings, own: Iterable[Reading]) -> Iterator[Finding]:
     ):
         if _bytes(size) < share * _bytes(least):
             values = {"size": round(_bytes(size) / 1e9), "expected": round(_bytes(least) / 1e9)}
-            yield _finding("DISK-1926", size.subject, Verdict.UNKNOWN, 0.9, [size, least], **values)
+            yield finding("DISK-1926", size.subject, Verdict.UNKNOWN, 0.9, [size, least], **values)
 
 
 def _is_true(reading: Reading | None) -> bool:
@@ -139,15 +140,3 @@ def _bytes(reading: Reading) -> float:
 
 def _gib(size: float) -> float:
     return round(size / (1 << 30), 1)
-
-
-def _finding(
-    code: str,
-    subject: str,
-    verdict: Verdict,
-    confidence: float,
-    evidence: Iterable[Reading],
-    **values: str | int | float,
-) -> Finding:
-    known = entry(code)
-    return Finding(code, known.component, subject, known.severity, verdict, confidence, values, tuple(evidence))

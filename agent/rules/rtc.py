@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 _ZONE_STEP_S = 15 * 60  # offsets of time zones are multiples of it (IANA time zone database, since 1972)
 _ZONE_RANGE_S = (-12 * 3600, 14 * 3600)
@@ -24,12 +25,13 @@ def lost_its_time(readings: Readings) -> Iterator[Finding]:
         reset = _reset(readings, clock, since_epoch)
         if reset:
             battery = _dead_battery(readings, clock.subject)
-            yield _finding(
+            yield finding(
                 "CLOCK-8204",
+                reset[0].subject,
                 Verdict.FAIL if battery else Verdict.UNKNOWN,
                 0.9 if battery else 0.7,
-                {"date": datetime.fromtimestamp(since_epoch, UTC).date().isoformat()},
                 (*reset, battery) if battery else reset,
+                date=datetime.fromtimestamp(since_epoch, UTC).date().isoformat(),
             )
 
 
@@ -43,7 +45,7 @@ def differs_from_the_system(readings: Readings) -> Iterator[Finding]:
         difference = readings.number("rtc.difference", clock.subject)
         if reading and difference is not None and _is_off(difference) and not _reset(readings, clock, since_epoch):
             minutes = round(abs(difference) / 60)
-            yield _finding("CLOCK-8212", Verdict.UNKNOWN, 0.5, {"minutes": minutes}, (clock, reading))
+            yield finding("CLOCK-8212", clock.subject, Verdict.UNKNOWN, 0.5, (clock, reading), minutes=minutes)
 
 
 @rule("CLOCK-8220")
@@ -54,7 +56,7 @@ def battery_reported(readings: Readings) -> Iterator[Finding]:
     for clock, since_epoch in _clocks(readings):
         battery = _dead_battery(readings, clock.subject)
         if battery and not _reset(readings, clock, since_epoch):
-            yield _finding("CLOCK-8220", Verdict.UNKNOWN, 0.7, {}, (battery,))
+            yield finding("CLOCK-8220", battery.subject, Verdict.UNKNOWN, 0.7, (battery,))
 
 
 def _clocks(readings: Readings) -> Iterator[tuple[Reading, float]]:
@@ -86,14 +88,3 @@ def _is_off(difference_s: float) -> bool:
     nearest = _ZONE_STEP_S * round(difference_s / _ZONE_STEP_S)
     is_zone = low <= nearest <= high and abs(difference_s - nearest) <= limits.limit("zone_tolerance")
     return abs(difference_s) > limits.limit("difference") and not is_zone
-
-
-def _finding(
-    code: str,
-    verdict: Verdict,
-    confidence: float,
-    values: dict[str, str | int | float],
-    evidence: tuple[Reading, ...],
-) -> Finding:
-    kind = entry(code)
-    return Finding(code, kind.component, evidence[0].subject, kind.severity, verdict, confidence, values, evidence)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from agent.catalogue import entry
 from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 AT_LIMIT = "HEAT-2008"
 LITTLE_LEFT = "HEAT-2019"
@@ -50,9 +51,9 @@ def heat(readings: Readings) -> Iterable[Finding]:
         if left <= entry(AT_LIMIT).limit("margin") or (hot is not None and temperature >= hot):
             idle = _idle(readings, entry(AT_LIMIT).limit("idle_load"))
             verdict, confidence = (Verdict.FAIL, 0.8) if idle else (Verdict.UNKNOWN, 0.4)
-            yield _finding(AT_LIMIT, subject, evidence, values, verdict=verdict, confidence=confidence)
+            yield finding(AT_LIMIT, subject, verdict, confidence, evidence, **values)
         elif left < entry(LITTLE_LEFT).limit("headroom") and _idle(readings, entry(LITTLE_LEFT).limit("idle_load")):
-            yield _finding(LITTLE_LEFT, subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.5)
+            yield finding(LITTLE_LEFT, subject, Verdict.UNKNOWN, 0.5, evidence, **values)
 
 
 @rule(THROTTLED, THROTTLED_OFTEN)
@@ -72,14 +73,14 @@ def throttling(readings: Readings) -> Iterable[Finding]:
     values: dict[str, str | int | float] = {"events": int(events)}
     often = entry(THROTTLED_OFTEN)
     if uptime is None or uptime <= 0:
-        yield _finding(THROTTLED, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+        yield finding(THROTTLED, "", Verdict.UNKNOWN, 0.2, evidence, **values)
         return
     # a unit just started is judged as if it had run for an hour: a burst at the start is normal
     hours = max(uptime / 3600, 1.0)
     if events / hours > often.limit("events_per_hour") or seconds / (hours * 3600) > often.limit("share"):
-        yield _finding(THROTTLED_OFTEN, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.5)
+        yield finding(THROTTLED_OFTEN, "", Verdict.UNKNOWN, 0.5, evidence, **values)
     else:
-        yield _finding(THROTTLED, "", evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+        yield finding(THROTTLED, "", Verdict.UNKNOWN, 0.2, evidence, **values)
 
 
 @rule(TOO_HOT_AT_WORK)
@@ -99,7 +100,7 @@ def heat_at_work(readings: Readings) -> Iterable[Finding]:
             names = ("start", "peak", "headroom", "seconds")
             evidence = [r for name in names if (r := readings.get(f"thermals_watch.{name}", subject))]
             values = {"temperature": round(peak), "limit": round(peak + left)}
-            yield _finding(TOO_HOT_AT_WORK, subject, evidence, values, verdict=Verdict.FAIL, confidence=0.7)
+            yield finding(TOO_HOT_AT_WORK, subject, Verdict.FAIL, 0.7, evidence, **values)
 
 
 @rule(STANDS_STILL)
@@ -121,7 +122,7 @@ def stands_still(readings: Readings) -> Iterable[Finding]:
             names = ("spread", "samples", "seconds")
             evidence = [r for name in names if (r := readings.get(f"thermals_watch.{name}", subject))]
             values = {"temperature": round(peak)}
-            yield _finding(STANDS_STILL, subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.2)
+            yield finding(STANDS_STILL, subject, Verdict.UNKNOWN, 0.2, evidence, **values)
 
 
 @rule(FAN_LEFT_OFF)
@@ -143,7 +144,7 @@ def answer_to_heat(readings: Readings) -> Iterable[Finding]:
         if now >= limit + entry(FAN_LEFT_OFF).limit("past"):
             values = {"temperature": round(now), "limit": round(limit)}
             evidence = [temperature, trip, *driven]
-            yield _finding(FAN_LEFT_OFF, trip.subject, evidence, values, verdict=Verdict.UNKNOWN, confidence=0.4)
+            yield finding(FAN_LEFT_OFF, trip.subject, Verdict.UNKNOWN, 0.4, evidence, **values)
 
 
 @rule(IMPLAUSIBLE)
@@ -155,22 +156,9 @@ def plausibility(readings: Readings) -> Iterable[Finding]:
         value = readings.number(reading.name, reading.subject)
         if value is not None:
             values = {"temperature": round(value)}
-            yield _finding(IMPLAUSIBLE, reading.subject, [reading], values, verdict=Verdict.UNKNOWN, confidence=0.3)
+            yield finding(IMPLAUSIBLE, reading.subject, Verdict.UNKNOWN, 0.3, [reading], **values)
 
 
 def _idle(readings: Readings, limit: float) -> bool:
     load = readings.number("thermals.load")
     return load is not None and load < limit
-
-
-def _finding(
-    code: str,
-    subject: str,
-    evidence: Iterable[Reading],
-    values: Mapping[str, str | int | float],
-    *,
-    verdict: Verdict,
-    confidence: float,
-) -> Finding:
-    about = entry(code)
-    return Finding(code, about.component, subject, about.severity, verdict, confidence, values, tuple(evidence))

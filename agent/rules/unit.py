@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.catalogue import entry
 from agent.model import Finding, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 
 @rule("UNIT-9006")
@@ -18,15 +18,8 @@ def no_serial(readings: Readings) -> Iterator[Finding]:
     if usable is not None and usable.value is False:
         refused = readings.get("unit.serial_refused")
         evidence = (usable, refused) if refused else (usable,)
-        yield Finding(
-            code="UNIT-9006",
-            component=entry("UNIT-9006").component,
-            subject="",
-            severity=entry("UNIT-9006").severity,
-            verdict=Verdict.UNKNOWN,
-            confidence=1.0,
-            values={"text": (str(refused.value).strip() if refused else "") or "–"},
-            evidence=evidence,
+        yield finding(
+            "UNIT-9006", "", Verdict.UNKNOWN, 1.0, evidence, text=(str(refused.value).strip() if refused else "") or "–"
         )
 
 
@@ -37,13 +30,4 @@ def serial_of_a_part(readings: Readings) -> Iterator[Finding]:
     """
     serial, whose = readings.get("unit.serial"), readings.get("unit.serial_of")
     if serial is not None and whose is not None and whose.value != "system":
-        yield Finding(
-            code="UNIT-9011",
-            component=entry("UNIT-9011").component,
-            subject="",
-            severity=entry("UNIT-9011").severity,
-            verdict=Verdict.UNKNOWN,
-            confidence=1.0,
-            values={"serial": str(serial.value)},
-            evidence=(serial, whose),
-        )
+        yield finding("UNIT-9011", "", Verdict.UNKNOWN, 1.0, (serial, whose), serial=str(serial.value))

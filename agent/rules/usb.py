@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
+from agent.rules._by_catalogue import finding
 
 OVERLOADED = "USB-7205"
 BUILT_IN_OVERLOADED = "USB-7218"
@@ -40,7 +41,7 @@ def overload(readings: Readings) -> Iterable[Finding]:
     code, confidence = (BUILT_IN_OVERLOADED, 0.5) if built_in else (OVERLOADED, 0.3)
     worst = max(counts, key=lambda subject: counts[subject])
     values: dict[str, str | int] = {"ports": ", ".join(counts), "count": counts[worst]}
-    yield _finding(code, worst, [*ports, *kinds], values, confidence)
+    yield finding(code, worst, Verdict.UNKNOWN, confidence, [*ports, *kinds], **values)
 
 
 @rule(SLOW)
@@ -62,7 +63,7 @@ def speed(readings: Readings) -> Iterable[Finding]:
         if _release(version) >= limits.limit("version") and rate < limits.limit("speed"):
             name = _text(readings, "usb.device.name", device)
             values = {"device": name or _text(readings, "usb.device.id", device) or device}
-            yield _finding(SLOW, device, [version, now, peer], values, 0.1)
+            yield finding(SLOW, device, Verdict.UNKNOWN, 0.1, [version, now, peer], **values)
 
 
 @rule(DROPS)
@@ -91,7 +92,9 @@ def drops(readings: Readings) -> Iterable[Finding]:
         connection = readings.get("usb.port.connection", _text(readings, "usb.device.port", device))
         confidence = 0.5 if connection is not None and connection.value == "hardwired" else 0.3
         values: dict[str, str | int] = {"count": count, "minutes": max(minutes, 1)}
-        yield _finding(DROPS, device, (*evidence, *([connection] if connection else [])), values, confidence)
+        yield finding(
+            DROPS, device, Verdict.UNKNOWN, confidence, (*evidence, *([connection] if connection else [])), **values
+        )
 
 
 def _span(readings: Readings, device: str) -> float | None:
@@ -111,10 +114,3 @@ def _release(version: Reading) -> float:
         return float(version.value)
     except ValueError:
         return 0.0
-
-
-def _finding(
-    code: str, subject: str, evidence: Iterable[Reading], values: Mapping[str, str | int], confidence: float
-) -> Finding:
-    about = entry(code)
-    return Finding(code, about.component, subject, about.severity, Verdict.UNKNOWN, confidence, values, tuple(evidence))
