@@ -7,17 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.model import Component, ComponentKind, Readings
+from agent.model.drives import is_built_in
 from agent.model.run_view import RunView
 
 Pair = tuple[Component, Component]
 
-_EXTERNAL = (
-    (ComponentKind.STORAGE_DEVICE, "storage.transport", "usb"),
-    (ComponentKind.STORAGE_DEVICE, "storage.removable", True),
-    (ComponentKind.PANEL, "panel.internal", False),
-    (ComponentKind.CAMERA, "camera.built_in", False),
-)
-"""Kind, reading and value of what a person plugged in."""
+_TOLD_BY = {ComponentKind.PANEL: "panel.internal", ComponentKind.CAMERA: "camera.built_in"}
+"""Kind of part -> the reading that is false where a person plugged it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +38,13 @@ def built_in(view: RunView) -> list[Component]:
     """The parts of the unit, without what was plugged in."""
     readings = Readings(view.readings.values())
 
-    def external(part: Component) -> bool:
-        told = ((readings.get(name, part.name), value) for kind, name, value in _EXTERNAL if kind is part.kind)
-        return any(reading is not None and reading.value == value for reading, value in told)
+    def own(part: Component) -> bool:
+        if part.kind is ComponentKind.STORAGE_DEVICE:
+            return is_built_in(readings, part.name)
+        told = readings.get(_TOLD_BY[part.kind], part.name) if part.kind in _TOLD_BY else None
+        return told is None or told.value is not False
 
-    return [part for part in view.components if not external(part)]
+    return list(filter(own, view.components))
 
 
 def matched(old: Iterable[Component], new: Iterable[Component]) -> Parts:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agent.model import Component, ComponentKind, Reading, Readings
+from agent.model.drives import is_built_in
 from agent.profiles.profile import Expected, Part, Profile, Sensor
 
 _UNIT_WIDE = ("memory.installed", "firmware.version", "firmware.date")
@@ -80,12 +81,8 @@ class _Private:
 
 
 def built_in_drives(readings: Readings) -> list[str]:
-    """The drives that are part of the unit: on another bus than USB, and not removable."""
-    return [
-        r.subject
-        for r in readings.all("storage.transport")
-        if r.value != "usb" and not _is(readings, "storage.removable", r.subject)
-    ]
+    """The drives that are part of the unit, of those whose bus is known."""
+    return [r.subject for r in readings.all("storage.transport") if is_built_in(readings, r.subject)]
 
 
 def _is(readings: Readings, name: str, subject: str) -> bool:

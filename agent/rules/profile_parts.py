@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from agent.catalogue import entry
 from agent.model import Finding, Reading, Readings, Verdict
+from agent.model.drives import is_built_in
 from agent.rules import rule
 from agent.rules._by_catalogue import finding
 
@@ -96,7 +97,7 @@ def drives(readings: Readings) -> Iterator[Finding]:
         return
     if not expected:
         return
-    own = [r for r in shown if r.value != "usb" and not _is_true(readings.get("storage.removable", r.subject))]
+    own = [r for r in shown if is_built_in(readings, r.subject)]
     values = {"count": len(own), "expected": len(expected)}
     if not own:
         yield finding("DISK-1905", "", Verdict.FAIL, 0.8, [*expected, *shown], **values)
@@ -128,10 +129,6 @@ def _smaller(readings: Readings, own: Iterable[Reading]) -> Iterator[Finding]:
         if _bytes(size) < share * _bytes(least):
             values = {"size": round(_bytes(size) / 1e9), "expected": round(_bytes(least) / 1e9)}
             yield finding("DISK-1926", size.subject, Verdict.UNKNOWN, 0.9, [size, least], **values)
-
-
-def _is_true(reading: Reading | None) -> bool:
-    return reading is not None and reading.value is True
 
 
 def _bytes(reading: Reading) -> float:
