@@ -15,9 +15,9 @@ from agent.diagnose.capture import KEPT_OUTCOMES, Capture, CapturedStep
 from agent.diagnose.files import InputRefused
 from agent.diagnose.strict import read_header
 from agent.model import Evidence, Gap, Outcome, Text
-from agent.model.run_view import Record, RunView, StepView
+from agent.model.run_view import JOURNAL, Record, RunView, StepView
 from agent.runner.steps import RULES
-from uploader.bundle.format import JOURNAL, MAX_DECOMPRESSED
+from uploader.bundle.format import MAX_DECOMPRESSED
 from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
 from uploader.strict_json import Malformed

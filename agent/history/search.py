@@ -9,9 +9,8 @@ from pathlib import Path
 
 from agent.history.earlier import KIND, of_view
 from agent.journal import JournalError, RunStore, read
-from agent.journal.writer import JOURNAL
 from agent.model import Evidence, Gap, Outcome, Text
-from agent.model.run_view import RunView
+from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
 
 JOURNAL_MOST = 32 * 1024 * 1024

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.journal.reader import open_plain
-from agent.journal.writer import JOURNAL, Journal
+from agent.journal.writer import Journal
+from agent.model.run_view import JOURNAL
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}", re.ASCII)
 

@@ -25,10 +25,9 @@ from agent.journal.recovery import Recovery, salvage
 from agent.model import ocp
 from agent.model.evidence import Evidence, natural_key
 from agent.model.ocp import Artifact
+from agent.model.run_view import JOURNAL
 from agent.model.text import Text
 from agent.model.utc import utc_text
-
-JOURNAL = "journal.jsonl"
 
 _CREATE = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _REOPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

@@ -16,6 +16,9 @@ from agent.model.verdict import judge
 
 Record = Mapping[str, Any]
 
+JOURNAL = "journal.jsonl"
+"""The name of a run's journal, in its directory and in its bundle."""
+
 
 @dataclass(slots=True)
 class FoundFinding:

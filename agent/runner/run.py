@@ -12,7 +12,7 @@ from agent import __version__
 from agent.host import Host
 from agent.journal import Journal, JournalError, read
 from agent.model import Finding, Outcome, RunVerdict, ocp
-from agent.model.run_view import RunView
+from agent.model.run_view import JOURNAL, RunView
 from agent.model.verdict import judge
 from agent.plans import Plan, Symptom
 from agent.probes import areas
@@ -68,7 +68,7 @@ def run(
             _end(request, journal, engine, complete=False)
         raise
     _end(request, journal, engine, complete=True)
-    return RunView.from_records(read(journal.directory / "journal.jsonl"))
+    return RunView.from_records(read(journal.directory / JOURNAL))
 
 
 def _start(request: Request) -> ocp.Artifact:

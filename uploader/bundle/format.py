@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.model import RunVerdict
+from agent.model.run_view import JOURNAL
 from uploader import strict_json
 from uploader.keys import PublicKey
 from uploader.strict_json import Malformed, exactly, field, number, optional_text
@@ -20,7 +21,6 @@ FILE_SUFFIX = ".aiodiag.zip"
 ENVELOPE = "envelope.dsse.json"
 MANIFEST = "manifest.json"
 TEST_RESULT = "test-result.dsse.json"
-JOURNAL = "journal.jsonl"
 ATTACHMENTS = "attachments/"
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

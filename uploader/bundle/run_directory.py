@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from agent.model.run_view import RunView
-from uploader.bundle.format import ATTACHMENTS, JOURNAL, MAX_ENTRIES, check_name
+from agent.model.run_view import JOURNAL, RunView
+from uploader.bundle.format import ATTACHMENTS, MAX_ENTRIES, check_name
 from uploader.strict_json import Malformed
 
 _CHUNK = 1 << 20

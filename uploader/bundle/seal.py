@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from agent.model import RunVerdict, Text
-from agent.model.run_view import RunView
+from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
 from uploader import dsse
 from uploader.bundle.container import Entry, total_size, trailer
 from uploader.bundle.format import (
     ENVELOPE,
     FILE_SUFFIX,
-    JOURNAL,
     MANIFEST,
     MAX_BUNDLE,
     MAX_ENTRY,

@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from agent.model import Text
+from agent.model.run_view import JOURNAL
 from uploader import dsse
 from uploader.bundle.container import Entry, read_entries, read_exactly, total_size, trailer
 from uploader.bundle.format import (
     ENVELOPE,
-    JOURNAL,
     MANIFEST,
     MAX_DECOMPRESSED,
     MAX_ENVELOPE,

@@ -50,7 +50,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 def run_seal(args: argparse.Namespace) -> int:
     """Exit status 0, and the path of the bundle. With RMA and server it goes into the outbox, not yet sent."""
     from agent.journal import RunStore, read
-    from agent.model.run_view import RunView
+    from agent.model.run_view import JOURNAL, RunView
     from uploader.submission import Desk
 
     state = state_directory()
@@ -66,7 +66,7 @@ def run_seal(args: argparse.Namespace) -> int:
         raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
     address = receiver_address(args.server) if args.rma and server_address(args.server) else None
     with explained():
-        view = RunView.from_records(read(directory / "journal.jsonl"))
+        view = RunView.from_records(read(directory / JOURNAL))
         sealed = desk.seal(directory, run_id, view, rma=args.rma, nonce=None)
         if address:
             desk.outbox.add(sealed.path, rma=args.rma, server=address)
