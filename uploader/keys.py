@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
+from agent import durable
 from agent.model import Text
-from uploader import durable
 from uploader.strict_json import Malformed, exactly, field
 
 _KEY = "key.pem"

@@ -16,8 +16,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from agent import durable
 from agent.model import Text
-from uploader import durable, strict_json
+from uploader import strict_json
 from uploader.bundle.format import FILE_SUFFIX
 from uploader.bundle.verify import BundleRejected, open_bundle
 from uploader.keys import PublicKey

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from agent import durable
 from agent.model import Text
 from agent.model.utc import utc_text
-from uploader import dsse, durable, strict_json
+from uploader import dsse, strict_json
 from uploader.bundle.seal import SealingKey
 from uploader.http import Http, ReceiverError, Refused, nonsense
 from uploader.keys import PublicKey

@@ -12,6 +12,7 @@ import os
 import stat
 from pathlib import Path
 
+from agent.durable import sync_directory
 from agent.journal.errors import JournalError
 from agent.model.text import Text
 
@@ -27,11 +28,7 @@ def make_directory(path: Path) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:  # made by another process meanwhile, or no directory: opening it will tell
         return
-    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    sync_directory(path.parent)
 
 
 def open_directory(path: str | Path, *, dir_fd: int | None = None) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent import durable
 from agent.model import Evidence, Gap, Outcome, Text
 from agent.model.utc import utc_text
 from agent.profiles.interpret import KIND
@@ -63,22 +62,7 @@ class Shelf:
         """
         self._learnt.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._learnt / f"{profile.name}{SUFFIX}"
-        new = self._learnt / f".{secrets.token_hex(8)}.new"
-        try:
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(encode(profile))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
-        folder = os.open(self._learnt, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.replace(path, encode(profile))
         return path
 
     def forget(self, kept: Kept) -> None:

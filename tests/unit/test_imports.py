@@ -11,15 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Which rooms a room may import from, besides itself.
 ALLOWED = {
+    "agent/durable": set(),
     "agent/model": set(),
     "agent/tools": {"agent/model"},
-    "agent/journal": {"agent/model"},
+    "agent/journal": {"agent/model", "agent/durable"},
     "agent/catalogue": {"agent/model"},
     "agent/plans": {"agent/model"},
     "agent/texts": {"agent/model"},
     "agent/replay": {"agent/model"},
     "agent/watch": {"agent/model", "agent/tools", "agent/host"},
-    "agent/profiles": {"agent/model", "uploader"},
+    "agent/profiles": {"agent/model", "agent/durable", "uploader"},
     "agent/history": {"agent/model", "agent/journal", "uploader"},
     "agent/compare": {"agent/model", "agent/catalogue", "agent/rules", "agent/history"},
     "agent/host": {"agent/model", "agent/tools"},
@@ -68,7 +69,7 @@ ALLOWED = {
         "agent/compare",
         "uploader",
     },
-    "uploader": {"agent/model", "agent/journal"},
+    "uploader": {"agent/model", "agent/durable", "agent/journal"},
     "server_stub": {"agent/model", "agent/catalogue", "agent/texts", "uploader"},
 }
 # Of the uploader, the receiver may know the bundle's format and its verification, nothing else.

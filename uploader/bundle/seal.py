@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from agent.durable import creating
 from agent.model import RunVerdict, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
@@ -36,7 +37,6 @@ from uploader.bundle.format import (
 )
 from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.test_result import encode_test_result
-from uploader.durable import creating
 from uploader.keys import SigningKey
 from uploader.strict_json import Malformed
 
