@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probes.panel.hex_text import edids, from_hex
+from agent.probes.panel.hex_text import edids, from_hex, has_edid
 
 
 def lines(data: bytes, each: int, separator: str = " ", prefix: str = "") -> list[str]:
@@ -82,6 +82,7 @@ def test_several_displays_are_named_by_their_outputs(real: list[Path]) -> None:
     first, second = (file.read_bytes() for file in real[:2])
     text = LAYOUTS["xrandr"](first) + LAYOUTS["xrandr"](second).replace("eDP-1", "HDMI-2") + "DP-1 disconnected\n"
     assert edids(text) == [("eDP-1", first), ("HDMI-2", second)]
+    assert has_edid(text)
 
 
 def test_a_block_that_was_cut_off(real: list[Path]) -> None:
@@ -93,6 +94,7 @@ def test_a_damaged_header_is_no_reason_to_see_nothing() -> None:
     data = bytes([0, 0, 0, 0]) + bytes(range(60, 184))
     assert from_hex("dead beef\n\n----\n" + "\n".join(lines(data, 16))) == data
     assert edids("\n".join(lines(data, 16))) == []
+    assert not has_edid("\n".join(lines(data, 16)))
 
 
 def test_what_the_kernel_says_of_a_bad_block_is_no_dump() -> None:
@@ -102,7 +104,7 @@ def test_what_the_kernel_says_of_a_bad_block_is_no_dump() -> None:
 @given(st.text(max_size=300) | st.text(alphabet="0123456789abcdefX: \n\t*x,\\", max_size=300))
 def test_never_raises(text: str) -> None:
     from_hex(text)
-    edids(text)
+    assert has_edid(text) == bool(edids(text))
 
 
 @pytest.mark.parametrize(
