@@ -66,6 +66,7 @@ class BoardProbe(Probe):
     each with ``.min``, ``.max``, ``.crit``, ``.lcrit``, ``.target`` in the same unit and ``.alarm``, ``.fault``
     (yes/no) where the driver has them; ``board.battery.voltage`` (V) for an input labelled as the CMOS
     battery; ``board.fan.duty`` (%, of pwmN's 255 steps; the subject is ``chip/pwmN``); ``board.intrusion`` (yes/no).
+    Of an input with a fault (its sensor has come off) there is the ``.fault`` and no value.
 
     A fan that firmware itself reports (ACPI 6.5, 11.3; ``fan_speed_rpm`` and ``stateN`` of the kernel's
     Documentation/admin-guide/acpi/fan_performance_states.rst) is ``acpi_fan-PNP0C0B:00/fan``; its target is the speed
@@ -142,6 +143,10 @@ def _seen(chip: Chip, feature: Feature, time: str) -> Iterator[Seen]:
         if feature.error is not None:
             outcome = Outcome.ERROR if feature.error in ("EIO", "EREMOTEIO", "ETIMEDOUT") else Outcome.UNSUPPORTED
             yield Gap(subject, outcome, Text("could not be read: {error}", {"error": feature.error}))
+        return
+    if feature.fault:
+        # ``sensors`` prints FAULT then: what an input without its sensor shows (-128 °C) is no value.
+        yield reading(f"{name}.fault", True, "")
         return
     if feature.kind == "fan" and (feature.value > 0 or feature.labelled):
         yield Component(ComponentKind.FAN, subject, description=feature.label, source=feature.source)

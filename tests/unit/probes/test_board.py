@@ -268,6 +268,16 @@ def test_fans_that_turn_or_are_named_are_parts() -> None:
     assert [s.description for s in seen([dell]) if isinstance(s, Component)] == ["Processor Fan"]
 
 
+def test_an_input_without_its_sensor_has_no_value() -> None:
+    chip = {"name": "dme1737", "temp1_input": "-128000", "temp1_fault": "1", "temp2_input": "41000", "temp2_fault": "0"}
+    found = readings([chip])
+    assert [r.subject for r in found.all("board.temperature")] == ["dme1737-virtual-0/temp2"]
+    assert [(r.subject, r.value) for r in found.all("board.temperature.fault")] == [
+        ("dme1737-virtual-0/temp1", True),
+        ("dme1737-virtual-0/temp2", False),
+    ]
+
+
 def test_what_cannot_be_read_is_a_gap() -> None:
     chip = {"name": "iwlwifi_1", "temp1_input": {"error": "ENODATA"}, "fan1_input": {"error": "EIO"}}
     gaps = {g.subject: g for g in seen([chip]) if isinstance(g, Gap)}
