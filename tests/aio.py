@@ -152,6 +152,7 @@ class Aio:
     bios_date: str = "07/28/2023"
     lanes: int = 4
     memory_errors: int = 0
+    memory_errors_of_no_module: int = 0
 
     def with_drive(self, **changes: Any) -> Aio:
         """The first drive changed."""
@@ -245,6 +246,7 @@ class Aio:
         edac = "/sys/devices/system/edac/mc/mc0"
         files: dict[str, Any] = {"/proc/meminfo": "MemTotal: 16284096 kB\n"}
         files |= {f"{edac}/mc_name": "x\n", f"{edac}/dimm0/dimm_label": "DIMM A\n"}
+        files[f"{edac}/ce_count"] = f"{self.memory_errors + self.memory_errors_of_no_module}\n"
         return files | {f"{edac}/dimm0/dimm_ce_count": f"{self.memory_errors}\n"}
 
     def _dmi(self) -> str:

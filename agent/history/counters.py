@@ -9,7 +9,7 @@ GROWING = re.compile(
     r"|storage\.ata\.(statistics\.reported_uncorrectable|phy\.crc|error_log\.count|error_log\.media)"
     r"|storage\.nvme\.(media_errors|error_log_entries|unsafe_shutdowns)"
     r"|storage\.scsi\.(grown_defects|uncorrected)"
-    r"|memory\.edac\.(corrected|uncorrected)"
+    r"|memory\.edac\.(controller\.)?(corrected|uncorrected)"
 )
 """Counters that stand still in a unit without trouble. A drive keeps its own for life; those of the memory begin anew
 with each boot. Counters that are of one boot only (AER, the network's) are not among them.

@@ -113,11 +113,15 @@ def memory_errors_again(readings: Readings) -> Iterator[Finding]:
     """Memory errors were corrected in both runs, and others in this one. The counter begins anew with each boot, so a
     smaller one is of new errors too; an equal one may be the same. A fault that lasts: a module with a
     corrected error is 13 to 228 times likelier to have another in the same month (Schroeder, Pinheiro, Weber,
-    SIGMETRICS 2009), so the odds are above those of one run.
+    SIGMETRICS 2009), so the odds are above those of one run. Some controllers know that there was an error and not in
+    which module: their own count is compared where none of their modules shows any.
     """
     when = readings.get("earlier.run")
-    for before in readings.all("earlier.memory.edac.corrected"):
-        now = readings.get("memory.edac.corrected", before.subject)
+    of_modules = readings.all("earlier.memory.edac.corrected")
+    blamed = {r.subject.partition("/")[0] for r in of_modules if count_of(r) > 0}
+    of_controllers = readings.all("earlier.memory.edac.controller.corrected")
+    for before in (*of_modules, *(r for r in of_controllers if r.subject not in blamed)):
+        now = readings.get(before.name.removeprefix("earlier."), before.subject)
         if when and now and count_of(now) > 0 and count_of(before) > 0 and count_of(now) != count_of(before):
             known = entry("MEM-3526")
             values: dict[str, str | int | float] = {

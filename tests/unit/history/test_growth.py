@@ -82,6 +82,10 @@ GROWN = {
     "media errors": (*health("media_errors", 1, 2), "DISK-1861", "fail"),
     "unsafe shutdowns": (*health("unsafe_shutdowns", 3, 4), "DISK-1873", "unknown"),
     "memory": (replace(NVME, memory_errors=2), replace(NVME, memory_errors=1), "MEM-3526", "unknown"),
+    "memory, of no module": (
+        *(replace(NVME, memory_errors_of_no_module=count) for count in (2, 1)),
+        *("MEM-3526", "unknown"),
+    ),
 }
 
 
