@@ -19,6 +19,7 @@ from tests.bench.hardware.board_sensors import BoardSensors
 from tests.bench.hardware.camera import Camera
 from tests.bench.hardware.clock import Clock
 from tests.bench.hardware.cooling import Cooling
+from tests.bench.hardware.ecc import Ecc
 from tests.bench.hardware.identity import Identity
 from tests.bench.hardware.memory import Memory
 from tests.bench.hardware.network import Network
@@ -67,6 +68,7 @@ class VirtualAio:
         self.board_sensors = BoardSensors(tables.get("board_sensors", {}), folder)
         self.clock = Clock(tables.get("clock", {}), folder)
         self.cooling = Cooling(tables.get("cooling", {}), folder)
+        self.ecc = Ecc(tables.get("ecc", {}), folder)
         self.memory = Memory(tables.get("memory", {}), folder)
         self.network = Network(tables.get("network", {}), folder)
         self.panel = Panel(tables.get("panel", {}), folder)

@@ -15,6 +15,8 @@ COOLING = BASE
 """Dwords: temperature (0.1 K), duty of the fan (%), its speed (rpm)."""
 BACKLIGHT = BASE + 0x1000
 """A dword: the level (%)."""
+MEMORY_CONTROLLER = BASE + 0x10000
+"""Of a memory controller with ECC: 16 KiB, as its registers are."""
 
 CRASH_RECORDS = BASE + 0x80000
 """Of pstore (ramoops), over a restart."""

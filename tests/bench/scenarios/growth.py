@@ -1,13 +1,15 @@
-"""A drive whose counters grow from one self-check to the next: what happens now weighs more than what once happened."""
+"""Counters that grow from one self-check to the next: what happens now weighs more than what once happened."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 
 from tests.bench.aio import VirtualAio
+from tests.bench.hardware.ecc import EccError
 from tests.bench.hardware.part import proven
 from tests.bench.hardware.sata_smart import Attribute
 from tests.bench.scenario import Check, Expected, scenario
+from tests.bench.scenarios.ecc import prove_counted
 
 DRIVE = "storage-device"
 MACHINE = "aio-24-sata"
@@ -93,6 +95,26 @@ def replaced_sectors_grow(aio: VirtualAio, check: Check) -> None:
 def cable_errors_grow(aio: VirtualAio, check: Check) -> None:
     """Forty more transfers between board and SATA drive were damaged since the first self-check: the cable."""
     _grows(aio, check, 199, 12, 52)
+
+
+@scenario(
+    "memory",
+    "growth",
+    customer="You said to check it again after a week.",
+    symptom="memory-errors",
+    expected=[
+        Expected("MEM-3526", "memory-module", "warning", "mc0"),
+        Expected("MEM-3014", "memory-module", "warning", "mc0"),
+        Expected("MEM-3046", "memory-module", "warning"),
+    ],
+)
+def memory_errors_grow(aio: VirtualAio, check: Check) -> None:
+    """The memory (ECC) had to correct one more error since the first self-check."""
+    aio.ecc.fit()
+    for count in (1, 2):
+        aio.ecc.error(EccError.CORRECTED, rank=1)
+        prove_counted(aio, "ce", count)
+        check()
 
 
 @scenario("growth", customer="Is it still all right?", never=["DISK-18*"], personality=MACHINE)
