@@ -1,4 +1,4 @@
-"""The guest's PCI configuration space, written from outside: QEMU's ``qtest`` protocol beside the running guest.
+"""The guest's PCI configuration space and clock, reached from outside: QEMU's ``qtest`` beside the running guest.
 
 The protocol is lines like ``writew ADDRESS VALUE``, each answered by ``OK [VALUE]`` (QEMU, softmmu/qtest.c).
 """
@@ -43,6 +43,11 @@ class Bus:
         wanted = before | BUS_MASTER if allowed else before & ~BUS_MASTER
         if wanted != before:
             self._ask(f"writew {address:#x} {wanted:#x}")
+
+    def clock_memory(self, at: int) -> int:
+        """A byte of the real-time clock's memory (ports 0x70 and 0x71)."""
+        self._ask(f"outb 0x70 {at:#x}")
+        return int(self._ask("inb 0x71"), 16)
 
     def _ask(self, line: str) -> str:
         self._socket.sendall(line.encode() + b"\n")

@@ -51,6 +51,20 @@ def clock_in_local_time(aio: VirtualAio, check: Check) -> None:
 
 
 @scenario(
+    "clock",
+    customer="It asked me for the date once last month.",
+    symptom="wrong-clock",
+    expected=[Expected("CLOCK-8220", "rtc-battery", "warning", "rtc0")],
+)
+def clock_battery_weak(aio: VirtualAio, check: Check) -> None:
+    """The clock reports that its battery was too low; it still goes right."""
+    with aio.clock.battery_reported_low():
+        said = aio.guest.read("/proc/driver/rtc")
+        proven("batt_status\t: dead" in said, "the kernel's driver tells of the battery", said)
+        check()
+
+
+@scenario(
     "firmware",
     customer="Windows 11 says that this computer is not suitable.",
     expected=[Expected("FW-8005", "motherboard", "info")],
