@@ -34,7 +34,7 @@ class Cooling(Part):
         """A clean heat sink and a fan that turns."""
         self._room_c = float(self.table.get("ambient", 25.0))
         self._blocked = 1.0
-        self._fan_works = True
+        self._turns = 1.0
         self._shown: float | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,11 +96,17 @@ class Cooling(Part):
     @contextmanager
     def fan_stopped(self) -> Iterator[None]:
         """The fan stands still, whatever it is told to do."""
-        self._fan_works = False
+        with self.fan_worn(0.0):
+            yield
+
+    @contextmanager
+    def fan_worn(self, share: float) -> Iterator[None]:
+        """The fan reaches only this share of the speed that it is told to have."""
+        self._turns = share
         try:
             yield
         finally:
-            self._fan_works = True
+            self._turns = 1.0
 
     @contextmanager
     def sensor_shows(self, celsius: float) -> Iterator[None]:
@@ -122,7 +128,7 @@ class Cooling(Part):
             while not self._over.wait(STEP_S):
                 used, now = _busy_s(busy), time.monotonic()
                 load = (used - before) / (now - then) / len(busy)
-                rpm = FULL_RPM * self.qemu.ram.read_u32(_DUTY) / 100 if self._fan_works else 0.0
+                rpm = FULL_RPM * self.qemu.ram.read_u32(_DUTY) / 100 * self._turns
                 self.qemu.ram.write_u32(_RPM, round(rpm))
                 model.ambient = self._room_c
                 # One long step would overshoot, after this machine had no time for us.

@@ -10,6 +10,7 @@ from tests.bench.scenario import Check, Expected, scenario
 
 HOTTEST_CLEAN_C = 75
 """No load brings the healthy machine there: its fan is driven up at 65 °C."""
+FAN_LEVEL = "/sys/bus/platform/devices/PNP0C0B:00/thermal_cooling/cur_state"
 STILL_HOT = ("HEAT-2008", "HEAT-2019")
 """True as well: it may be asked while it has not cooled down from the load before."""
 UNDER_LOAD = f"""
@@ -88,6 +89,41 @@ def sensor_absurd(aio: VirtualAio, check: Check) -> None:
     with aio.cooling.sensor_shows(-60.0):
         said = aio.guest.out("/usr/bin/sensors", "acpitz-acpi-0")
         proven("-60.0" in said, "sensors shows what cannot be", said)
+        check()
+
+
+@scenario(
+    "heat",
+    customer="It is too hot to touch, and it crawls.",
+    symptom="overheats",
+    expected=[
+        Expected("HEAT-2008", "fan", "critical", "thermal_zone0"),
+        Expected("FAN-2527", "fan", "warning", "acpi_fan-PNP0C0B:00/fan"),
+    ],
+    tolerated=["HEAT-2035"],  # the same, seen while hardware is tested
+)
+def too_hot_at_rest(aio: VirtualAio, check: Check) -> None:
+    """The fan stands still and the heat sink is full of dust: even at rest it is 102 °C, of 105 °C."""
+    with aio.cooling.fan_stopped(), aio.cooling.heatsink_blocked(2.59):
+        hot = f"until test $(cat {ZONE}/temp) -ge 102200; do sleep 0.5; done; cat {ZONE}/temp"
+        said = aio.guest.shell(hot, timeout_s=180).out
+        proven(int(said or 0) >= 102200, "the zone passes 102 °C without any load", said)
+        check()
+
+
+@scenario(
+    "heat",
+    customer="The fan rattles, and the back is warm.",
+    symptom="overheats",
+    expected=[Expected("FAN-2534", "fan", "warning", "acpi_fan-PNP0C0B:00/fan")],
+    tolerated=["HEAT-2035", *STILL_HOT],  # it cools little
+)
+def fan_slow(aio: VirtualAio, check: Check) -> None:
+    """The fan's bearing is worn: it makes a quarter of the turns that it is told to make."""
+    with aio.cooling.fan_worn(0.25):
+        aio.guest.run("/bin/sleep", "1")
+        turns, level = aio.guest.shell(f"cat {FAN}/fan_speed_rpm; cat {FAN_LEVEL}").check().out.split()
+        proven(0 < int(turns) <= 600, f"the kernel's fan driver sees few turns at level {level}", turns)
         check()
 
 
