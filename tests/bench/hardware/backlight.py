@@ -41,9 +41,9 @@ class Backlight(Part):
             self.guest.write(f"{SYSFS}/brightness", str(int(self.table["level"]) // 10))
 
     @contextmanager
-    def dark(self) -> Iterator[None]:
-        """Its driver or its lamps have failed: it gives no light, whatever it is set to."""
-        self._shine(0)
+    def failing(self, level: int) -> Iterator[None]:
+        """Its driver or its lamps fail: it gives light of this level (%; 0 is none), whatever it is set to."""
+        self._shine(level)
         try:
             yield
         finally:

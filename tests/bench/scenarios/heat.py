@@ -135,7 +135,38 @@ def fan_slow(aio: VirtualAio, check: Check) -> None:
 )
 def backlight_dark(aio: VirtualAio, check: Check) -> None:
     """The backlight gives no light, though it is set to 80 %."""
-    with aio.backlight.dark():
+    with aio.backlight.failing(0):
         levels = [aio.guest.read(f"{SYSFS}/{name}").strip() for name in ("brightness", "actual_brightness")]
         proven(levels == ["8", "0"], "the kernel sees what is set and what there is", " ".join(levels))
+        check()
+
+
+@scenario(
+    "heat",
+    customer="It said that it would shut down because it is too hot, and then it went on.",
+    symptom="overheats",
+    expected=[Expected("LOG-8522", "fan", "critical")],
+)
+def critical_temperature_survived(aio: VirtualAio, check: Check) -> None:
+    """The critical temperature was reached, and the system did not manage to switch off; now it is cool again."""
+    aio.guest.write("/proc/sys/kernel/poweroff_cmd", "/bin/true")
+    with aio.cooling.sensor_shows(106.0):
+        until_said = "until dmesg | grep 'critical temperature reached'; do sleep 0.1; done"
+        said = aio.guest.shell(until_said, timeout_s=60).out
+        proven("shutting down" in said, "the kernel says that it is too hot", said)
+    check()
+
+
+@scenario(
+    "panel",
+    customer="The screen is much darker than it was, whatever I set.",
+    symptom="screen-spots",
+    expected=[Expected("LCD-4219", "backlight", "info", "acpi_video0")],
+    never=["LCD-4208"],
+)
+def backlight_dim(aio: VirtualAio, check: Check) -> None:
+    """The backlight gives a tenth of its light, though it is set to 80 %."""
+    with aio.backlight.failing(10):
+        levels = [aio.guest.read(f"{SYSFS}/{name}").strip() for name in ("brightness", "actual_brightness")]
+        proven(levels == ["8", "1"], "the kernel sees what is set and what there is", " ".join(levels))
         check()

@@ -69,3 +69,18 @@ def two_faults_at_once(aio: VirtualAio, check: Check) -> None:
         said = aio.guest.out("/usr/bin/lspci", "-vv", "-s", DRIVE_IN_GUEST)
         proven("Width x4" in said and "Width x1" in said, "lspci shows lanes that are not used", said)
         check()
+
+
+@scenario(
+    "memory",
+    customer="Programs close by themselves.",
+    symptom="freezes",
+    expected=[Expected("LOG-8616", "memory-module", "info")],
+    never=["MEM-*"],
+)
+def memory_full(aio: VirtualAio, check: Check) -> None:
+    """A program took more memory than there is, and the system closed it: the memory is sound."""
+    ran = aio.guest.run("/usr/bin/python3", "-c", "kept = [b'x' * (64 << 20) for _ in range(64)]")
+    said = aio.guest.shell("dmesg | grep 'Out of memory: Killed process'").out
+    proven(ran.status != 0 and said != "", "the kernel says which program it closed", said)
+    check()

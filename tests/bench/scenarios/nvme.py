@@ -164,3 +164,24 @@ def two_drives_fail(aio: VirtualAio, check: Check) -> None:
         read = aio.guest.shell("dd if=/dev/sda of=/dev/null bs=4k skip=256 count=8 iflag=direct")
         proven(read.status == 1 and "Input/output error" in read.err, "dd fails", read.err)
         check()
+
+
+@scenario(
+    "storage",
+    "nvme",
+    customer="Saving a file takes minutes, and then it goes on.",
+    symptom="slow-disk",
+    expected=[Expected("LOG-8669", DRIVE, "info")],
+    never=["DISK-*", "LOG-84*"],
+)
+def nvme_stands_still(aio: VirtualAio, check: Check) -> None:
+    """The drive takes 16 s for one write, less than the driver's patience. The kernel is told to report programs that
+    wait for 3 s instead of 2 minutes.
+    """
+    aio.guest.write("/proc/sys/kernel/hung_task_timeout_secs", "3")
+    write = "dd if=/dev/zero of=/dev/nvme0n1 bs=64k count=1 conv=fsync"
+    with aio.storage.nvme[0].medium.limited(bps_total=4096):
+        aio.guest.shell(f"{write}; {write}", timeout_s=90).check()
+    said = aio.guest.shell("dmesg | grep 'blocked for more than'").out
+    proven("task dd:" in said, "the kernel says which program waits", said)
+    check()
