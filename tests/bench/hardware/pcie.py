@@ -1,9 +1,9 @@
-"""The PCI Express link of the first NVMe drive: errors that its port reports, and lanes that it has lost."""
+"""The PCI Express link of the first NVMe drive: errors that its port reports, lanes and speed that it has lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.bench.hardware.part import Part
 from tests.bench.machine.innards import Innards
@@ -22,7 +22,8 @@ EXPRESS_CAPABILITY = 0x80
 """Where QEMU's NVMe controller has it (hw/nvme/ctrl.c)."""
 LINK_CAPABILITIES = EXPRESS_CAPABILITY + 0x0C
 WIDTH_SHIFT, WIDTH_MASK = 4, 0x3F0
-"""Maximum link width (PCIe Base Specification 5.0, 7.5.3.6)."""
+SPEED_MASK, GEN_2 = 0x00F, 2
+"""Maximum link width, and maximum link speed with its value for 5 GT/s (PCIe Base Specification 5.0, 7.5.3.6)."""
 
 
 class Pcie(Part):
@@ -41,15 +42,23 @@ class Pcie(Part):
         self.guest.run("/sbin/modprobe", "aer_inject").check()
         self.guest.run("/usr/bin/python3", "-IS", "/opt/bench/aer_inject.py", PORT_IN_GUEST, kind, str(count)).check()
 
-    @contextmanager
-    def lanes_lost(self, possible: int = 4) -> Iterator[None]:
+    def lanes_lost(self, possible: int = 4) -> AbstractContextManager[None]:
         """The drive could use ``possible`` lanes, as the port can, but runs on one."""
+        return self._drive_could(WIDTH_MASK, possible << WIDTH_SHIFT)
+
+    def slow(self) -> AbstractContextManager[None]:
+        """The drive could do 5 GT/s, as the port can, but the link has settled at 2.5."""
+        return self._drive_could(SPEED_MASK, GEN_2)
+
+    @contextmanager
+    def _drive_could(self, mask: int, value: int) -> Iterator[None]:
+        """Part of what the drive says that its link is capable of; what the link has stays as it is."""
         config = f"/sys/bus/pci/devices/{DRIVE_IN_GUEST}/config"
         header = bytes.fromhex(self.guest.out("/usr/bin/od", "-An", "-v", "-tx1", "-N", str(HEADER_BYTES), config))
         innards = Innards(self.qemu.process.pid)
         address = innards.the_only(header) + LINK_CAPABILITIES
         before = innards.read(address, 4)
-        link = int.from_bytes(before, "little") & ~WIDTH_MASK | possible << WIDTH_SHIFT
+        link = int.from_bytes(before, "little") & ~mask | value
         innards.write(address, link.to_bytes(4, "little"))
         try:
             yield

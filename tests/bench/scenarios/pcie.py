@@ -82,3 +82,19 @@ def pcie_lanes_lost(aio: VirtualAio, check: Check) -> None:
         could, can = (next(line for line in said.splitlines() if word in line) for word in ("LnkCap:", "LnkSta:"))
         proven("Width x4" in could and "Width x1" in can, "lspci shows lanes that are not used", could + can)
         check()
+
+
+@scenario(
+    "pcie",
+    customer="It got slower since the repair.",
+    symptom="slow-disk",
+    expected=[Expected("BUS-7016", "storage-device", "info", DRIVE_IN_GUEST)],
+    never=["BUS-7003"],
+)
+def pcie_link_slow(aio: VirtualAio, check: Check) -> None:
+    """The drive's link runs at half of the speed that both of its ends can do."""
+    with aio.pcie.slow():
+        said = aio.guest.out("/usr/bin/lspci", "-vv", "-s", DRIVE_IN_GUEST)
+        could, can = (next(line for line in said.splitlines() if word in line) for word in ("LnkCap:", "LnkSta:"))
+        proven("Speed 5GT/s" in could and "Speed 2.5GT/s" in can, "lspci shows a speed that is not used", could + can)
+        check()
