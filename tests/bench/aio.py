@@ -16,6 +16,7 @@ from tests.bench import cache
 from tests.bench.hardware.audio import Audio
 from tests.bench.hardware.backlight import Backlight
 from tests.bench.hardware.board_sensors import BoardSensors
+from tests.bench.hardware.boot_error import BootError
 from tests.bench.hardware.camera import Camera
 from tests.bench.hardware.clock import Clock
 from tests.bench.hardware.cooling import Cooling
@@ -66,6 +67,7 @@ class VirtualAio:
         self.identity = Identity(tables.get("identity", {}), folder)
         self.backlight = Backlight(tables.get("backlight", {}), folder)
         self.board_sensors = BoardSensors(tables.get("board_sensors", {}), folder)
+        self.boot_error = BootError(tables.get("boot_error", {}), folder)
         self.clock = Clock(tables.get("clock", {}), folder)
         self.cooling = Cooling(tables.get("cooling", {}), folder)
         self.ecc = Ecc(tables.get("ecc", {}), folder)

@@ -17,6 +17,9 @@ BACKLIGHT = BASE + 0x1000
 """A dword: the level (%)."""
 MEMORY_CONTROLLER = BASE + 0x10000
 """Of a memory controller with ECC: 16 KiB, as its registers are."""
+BOOT_ERROR = BASE + 0x2000
+BOOT_ERROR_SIZE = 0x1000
+"""What firmware has kept of the error that ended the session before (:mod:`tests.bench.hardware.boot_error`)."""
 
 CRASH_RECORDS = BASE + 0x80000
 """Of pstore (ramoops), over a restart."""

@@ -59,6 +59,21 @@ def machine_check_fatal_in_last_session(aio: VirtualAio, check: Check) -> None:
 
 @scenario(
     "last-session",
+    "memory",
+    customer="It restarts by itself.",
+    symptom="restarts",
+    expected=[Expected("LOG-8627", "motherboard", "warning"), Expected("LOG-8492", "memory-module", "critical")],
+    changes={"boot_error": {"kept": True}},
+)
+def hardware_error_kept_by_firmware(aio: VirtualAio, check: Check) -> None:
+    """An error of the memory ended the last session, and firmware has kept a record of it."""
+    said = aio.guest.out("dmesg")
+    proven("BERT: Error records from previous boot" in said and "multi-bit ECC" in said, "the kernel prints it", said)
+    check()
+
+
+@scenario(
+    "last-session",
     customer="It froze, and after a while it restarted by itself.",
     symptom="freezes",
     expected=[Expected("DOWN-8728", "motherboard", "warning")],

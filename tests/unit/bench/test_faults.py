@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.probes._kernel_messages import machine_check
-from tests.bench.hardware import processor, registers
+from tests.bench.hardware import boot_error, processor, registers
 from tests.bench.hardware.memory import PAGE, is_pattern
 from tests.bench.machine.debugger import packet
 
@@ -43,4 +43,14 @@ def test_machine_checks_mean_what_they_are_called(status: int, meaning: str) -> 
 def test_reserved_memory_holds_the_crash_records() -> None:
     assert registers.RESERVED == "memmap=1024K$0x30000000"
     assert registers.BASE <= registers.CRASH_RECORDS
+    assert registers.BOOT_ERROR + registers.BOOT_ERROR_SIZE <= registers.CRASH_RECORDS
     assert registers.CRASH_RECORDS + registers.CRASH_RECORDS_SIZE <= registers.BASE + registers.SIZE
+
+
+def test_the_boot_error_record_adds_up() -> None:
+    section = boot_error.memory_error()
+    block = boot_error.status_block(section)
+    assert len(section) == 80  # UEFI 2.10, table N.31
+    assert len(block) == 20 + 72 + len(section)  # ACPI 6.5, tables 18.13 and 18.14
+    assert int.from_bytes(block[12:16], "little") == len(block) - 20
+    assert len(block) < registers.BOOT_ERROR_SIZE
