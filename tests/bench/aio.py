@@ -39,6 +39,7 @@ from tests.bench.machine.qemu import PROGRAM
 from tests.bench.personality import Personality
 
 BOOTED_WITHIN_S = 300.0
+OFF_WITHIN_S = 120.0
 RESTARTED_WITHIN_S = 150.0
 """A crash, a watchdog's patience, and a start."""
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -107,6 +108,12 @@ class VirtualAio:
         (self.folder / "ram").unlink()  # memory forgets
         for part in self.parts:
             part.disconnect()
+
+    def await_off(self) -> None:
+        """Wait until the machine has switched itself off: what it wrote is on the disk."""
+        assert self.qemu is not None
+        self.qemu.process.wait(OFF_WITHIN_S)
+        self.power_cut()  # of what has no power any more: the memory forgets
 
     @contextmanager
     def restarting(self) -> Iterator[None]:

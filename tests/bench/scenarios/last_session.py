@@ -59,6 +59,24 @@ def machine_check_fatal_in_last_session(aio: VirtualAio, check: Check) -> None:
 
 @scenario(
     "last-session",
+    "heat",
+    customer="It gets very hot and switches itself off.",
+    symptom="overheats",
+    expected=[Expected("DOWN-8731", "fan", "critical")],
+    never=_only("DOWN-8731"),
+)
+def heat_in_last_session(aio: VirtualAio, check: Check) -> None:
+    """With a full heat sink and a fan that stood still the unit reached its critical temperature, and switched off."""
+    with aio.cooling.fan_stopped(), aio.cooling.heatsink_blocked(5.0):
+        aio.await_off()
+    aio.power_on()
+    said = aio.guest.out("journalctl", "-k", "-b", "-1", "--no-pager", "-o", "cat")
+    proven("critical temperature reached" in said, "the kernel of the last session said why", said)
+    check()
+
+
+@scenario(
+    "last-session",
     "memory",
     customer="It restarts by itself.",
     symptom="restarts",
