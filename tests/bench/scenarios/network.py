@@ -35,3 +35,20 @@ def network_cable_was_out(aio: VirtualAio, check: Check) -> None:
         proven("NO-CARRIER" in said, "ip sees no carrier", said)
     aio.guest.shell(f"until grep -q 1 {CARRIER}; do sleep 0.02; done", timeout_s=20).check()
     check()
+
+
+@scenario(
+    "network",
+    customer="There is no Wi-Fi, so I use the cable, and downloads break off all the time.",
+    symptom="network-drops",
+    expected=[Expected("NET-7408", "ethernet", "warning", INTERFACE), Expected("NET-7435", "wifi", "info")],
+    changes={"network": {"card": "e1000e", "radio": "off"}},
+)
+def network_damaged_and_radio_off(aio: VirtualAio, check: Check) -> None:
+    """Much of what comes over the network cable arrives damaged, and the unit's switch for Wi-Fi is off."""
+    said = aio.guest.shell("grep -H . /sys/class/rfkill/*/type /sys/class/rfkill/*/hard").out
+    proven("type:wlan" in said and "hard:1" in said, "the kernel says that the switch blocks Wi-Fi", said)
+    with aio.network.damaged(500):
+        said = aio.guest.shell(f"until ethtool -S {INTERFACE} | grep 'rx_crc_errors: [1-9]'; do sleep 0.2; done").out
+        proven("rx_crc_errors" in said, "ethtool shows wrong checksums", said)
+        check()
