@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import selectors
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +26,11 @@ SALVAGE_S = 10.0
 STALL_S = 1.0
 """Seconds by which the engine itself may be late (stopped by Ctrl-Z, waiting for a slow disk) before the workers get
 that time back: they had nobody to talk to; ours.
+"""
+STEPS_PER_CORE = 2
+LEAST_AT_ONCE = 4
+"""Probes mostly wait, and one of them may wait long for a device: so there are more at a time than cores. But not all:
+on a slow machine the time limits of devices would be over while their readers wait for a processor; ours.
 """
 TICK_S = 0.25
 """Observers hear from the engine at least this often, so that a face stays alive; ours."""
@@ -68,24 +75,33 @@ class Engine:
         self._awake = math.inf
         self.results: dict[str, StepResult] = {}
 
-    def run(self, steps: Sequence[Step]) -> list[StepResult]:
-        """Run ``steps`` at the same time and return their results in the same order.
+    def run(self, steps: Sequence[Step], at_once: int | None = None) -> list[StepResult]:
+        """Run ``steps`` side by side, all of them or ``at_once`` (>= 1) at a time, and return their results in the same
+        order.
 
         Leaves by an exception (an observer's, ``KeyboardInterrupt``) only after every worker was killed and every open
-        step was closed as ``skipped``.
+        step was closed as ``skipped``; what has not begun by then has no result.
         """
-        for observer in self._observers:
-            observer.started(steps)
+        waiting = deque(steps)
+        self._awake = time.monotonic()
         try:
-            for step in steps:
-                self._begin(step)
-            self._awake = time.monotonic()
-            while self._running:
-                self._turn()
+            while waiting or self._running:
+                self._begin_next(waiting, at_once or len(steps))
+                if self._running:
+                    self._turn()
         except BaseException:
             self._stop_all()
             raise
         return [self.results[step.id] for step in steps]
+
+    def _begin_next(self, waiting: deque[Step], at_once: int) -> None:
+        room = at_once - len(self._running)
+        beginning = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+        if beginning:
+            for observer in self._observers:
+                observer.started(beginning)
+            for step in beginning:
+                self._begin(step)
 
     def _begin(self, step: Step) -> None:
         self.results[step.id] = result = StepResult(step.id, step.silence)
@@ -240,3 +256,8 @@ class Engine:
                 # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.
                 with contextlib.suppress(Exception, KeyboardInterrupt):
                     observer.ended(running.step, running.result)
+
+
+def probes_at_once() -> int:
+    """How many probes to run at a time on this machine."""
+    return max(LEAST_AT_ONCE, STEPS_PER_CORE * (os.cpu_count() or 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from agent.host import Host
 from agent.probes._identity import identity
-from agent.runner.engine import Engine, Observer
+from agent.runner.engine import Engine, Observer, probes_at_once
 from agent.runner.step import StepResult
 from agent.runner.steps import parts_step, probe_step
 
@@ -39,7 +39,7 @@ def with_serial(unit: dict[str, str], serial: str) -> dict[str, str]:
 
 def probe(areas: Iterable[str], host: Host, observers: Iterable[Observer] = ()) -> list[StepResult]:
     """Probe ``areas`` without a journal. Raises ``KeyError`` for an unknown one."""
-    return Engine(observers).run([probe_step(area, host) for area in areas])
+    return Engine(observers).run([probe_step(area, host) for area in areas], probes_at_once())
 
 
 def parts(host: Host) -> list[StepResult]:

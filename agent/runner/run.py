@@ -16,7 +16,7 @@ from agent.model.run_view import JOURNAL, RunView
 from agent.model.verdict import judge
 from agent.plans import Plan, Symptom
 from agent.probes import areas
-from agent.runner.engine import Engine, Observer
+from agent.runner.engine import Engine, Observer, probes_at_once
 from agent.runner.recorder import Recorder
 from agent.runner.steps import RULES, earlier_step, judging_step, probe_step, profile_step, test_step, watch_step
 from agent.watch import watchers
@@ -58,7 +58,7 @@ def run(
         steps = [probe_step(area, host) for area in chosen]
         if state is not None:
             steps += [profile_step(request.unit, state), earlier_step(request.unit, state, journal.directory.name)]
-        results = engine.run(steps)
+        results = engine.run(steps, probes_at_once())
         for name, seconds in request.plan.tests.items():
             watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
             results += engine.run([test_step(name, seconds, host), *watching])

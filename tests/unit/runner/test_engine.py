@@ -300,6 +300,49 @@ def test_an_observer_that_breaks_ends_the_run_with_its_own_error() -> None:
     assert children() == []
 
 
+def naps(send: Send) -> None:
+    time.sleep(0.05)
+    send(reading())
+
+
+class Counts(Silent):
+    """How many steps are open at a time."""
+
+    def __init__(self) -> None:
+        self.open = self.most = 0
+
+    def started(self, steps: Sequence[Step]) -> None:
+        self.open += len(steps)
+        self.most = max(self.most, self.open)
+
+    def ended(self, step: Step, result: StepResult) -> None:
+        self.open -= 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3, None])
+def test_no_more_steps_run_at_once_than_asked_for(at_once: int | None) -> None:
+    observer = Counts()
+    steps = [Step(str(number), naps, 10) for number in range(7)]
+    results = Engine([observer]).run(steps, at_once)
+    assert [(r.step, r.outcome) for r in results] == [(step.id, Outcome.PASS) for step in steps]
+    assert observer.most == (at_once or len(steps))
+    assert observer.open == 0
+
+
+def test_a_step_that_waited_for_its_turn_has_all_of_its_time() -> None:
+    first, second = Engine().run([Step("hangs", hangs, 0.6), Step("naps", naps, 0.5)], at_once=1)
+    assert (first.outcome, second.outcome) == (Outcome.ERROR, Outcome.PASS)
+
+
+def test_what_had_not_begun_when_the_person_stopped_has_no_result() -> None:
+    observer = StopsAt("received", KeyboardInterrupt)
+    engine = Engine([observer])
+    with pytest.raises(KeyboardInterrupt):
+        engine.run([Step("a", hangs, 60), Step("b", good, 60)], at_once=1)
+    assert observer.closed == {"a": Outcome.SKIPPED}
+    assert set(engine.results) == {"a"}
+
+
 def heats(send: Send) -> None:
     send(reading())
     if os.fork() == 0:  # as an exerciser does
