@@ -162,7 +162,7 @@ class VirtualAio:
             ),
             *("-serial", "chardev:console"),
         ]
-        self.qemu = Qemu(self.folder, self.folder / "ram", [*boot, *arguments, *more])
+        self.qemu = Qemu(self.folder, self.folder / "ram", [*boot, *arguments, *more], ram_mib=self.memory.mib)
         for part in self.parts:
             part.attach(self.qemu, self.qemu.channel)
 

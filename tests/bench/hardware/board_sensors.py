@@ -37,8 +37,7 @@ class BoardSensors(Part):
         for number, rpm in enumerate(self.table["fans"], 1):
             healthy |= dme1737.fan(number, rpm)
         self._put(healthy)
-        device = "/sys/bus/i2c/devices/$bus/new_device"
-        self.guest.shell(f"{_FIND_BUS}; echo {self.table['chip']} {ADDRESS:#x} > {device}").check()
+        self._driver("new_device", f"{self.table['chip']} {ADDRESS:#x}")
 
     @contextmanager
     def voltage(self, name: str, volts: float) -> Iterator[None]:
@@ -58,6 +57,29 @@ class BoardSensors(Part):
         with self._instead(dme1737.fan(number, rpm), dme1737.fan(number, self.table["fans"][number - 1])):
             yield
 
+    def third_fan(self, rpm: int, *, there: bool = True) -> None:
+        """A third fan turns so fast; the chip's input for it is where the firmware has it ``there``. The driver finds
+        the chip anew.
+        """
+        self._put({dme1737.OPTIONS: dme1737.THIRD_FAN if there else 0, **dme1737.fan(3, rpm)})
+        self._driver("delete_device", f"{ADDRESS:#x}")
+        self._driver("new_device", f"{self.table['chip']} {ADDRESS:#x}")
+
+    @contextmanager
+    def core_voltage(self, volts: float, low: float, high: float) -> Iterator[None]:
+        """The processor's voltage, and limits that the firmware has set for it; outside of them there is an alarm."""
+        alarm = {dme1737.ALARMS: 0 if low <= volts <= high else dme1737.OF_CORE}
+        self._put(dme1737.core_limits(low, high))
+        with self._instead(alarm, {dme1737.ALARMS: 0}), self.voltage("Vcore", volts):
+            yield
+
+    @contextmanager
+    def temperature(self, celsius: int, number: int = 1) -> Iterator[None]:
+        """A temperature away from where it stands; :data:`dme1737.NO_DIODE` for a sensor that does not answer."""
+        register, healthy = dme1737.TEMPERATURES[number - 1], self.table["temperatures"][number - 1]
+        with self._instead({register: celsius}, {register: healthy}):
+            yield
+
     @contextmanager
     def _instead(self, faulty: Mapping[int, int], healthy: Mapping[int, int]) -> Iterator[None]:
         self._put(faulty)
@@ -65,6 +87,9 @@ class BoardSensors(Part):
             yield
         finally:
             self._put(healthy)
+
+    def _driver(self, file: str, words: str) -> None:
+        self.guest.shell(f"{_FIND_BUS}; echo {words} > /sys/bus/i2c/devices/$bus/{file}").check()
 
     def _put(self, values: Mapping[int, int]) -> None:
         """Write registers. The driver looks at them again after a second at the latest."""

@@ -23,7 +23,8 @@ _TEMPERATURE, _DUTY, _RPM = (registers.COOLING + offset for offset in (0, 4, 8))
 
 
 class Cooling(Part):
-    """There when the table is not empty: ``ambient`` is the room's temperature in °C.
+    """There when the table is not empty: ``ambient`` is the room's temperature in °C. Where ``fan_bound`` is false,
+    firmware names another fan, which is not fitted, as the one that cools the zone.
 
     The model (:mod:`tests.bench.hardware.heat_model`) runs on this side, from the machine's start to its end.
     """
@@ -41,7 +42,10 @@ class Cooling(Part):
 
     def arguments(self) -> list[str]:
         """The ACPI table."""
-        return acpi.table("cooling", self.folder, REGISTERS=registers.COOLING) if self.table else []
+        if not self.table:
+            return []
+        bound = int(self.table.get("fan_bound", True))
+        return acpi.table("cooling", self.folder, REGISTERS=registers.COOLING, FAN_BOUND=bound)
 
     def kernel(self) -> list[str]:
         """Room for the registers."""

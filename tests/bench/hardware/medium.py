@@ -11,6 +11,7 @@ from tests.bench.machine import Qemu
 
 READ_FAILS = 5
 """errno EIO. QEMU's NVMe drives make ``Unrecovered Read Error`` of it, its SATA drives an aborted command."""
+USUAL_MIB = 256
 MEDIUM_ERROR = 61
 """errno ENODATA, which QEMU's SCSI disks (USB too) turn into ``Medium Error, Unrecovered read error``."""
 
@@ -20,7 +21,7 @@ class Medium:
     a fault is one more node between the two, put in and taken out under the working drive (``blockdev-reopen``).
     """
 
-    def __init__(self, name: str, folder: Path, size_mib: int = 256) -> None:
+    def __init__(self, name: str, folder: Path, size_mib: int = USUAL_MIB) -> None:
         self.name = name
         self._size_mib = size_mib
         self._path = folder / f"{name}.img"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from tests.bench.hardware.part import Part
 from tests.bench.machine.channel import Ran, Silent
+from tests.bench.machine.qemu import RAM_MIB
 
 TESTERS = ("stressapptest", "memtester", "stress-ng-vm")
 """Programs, by the kernel's names of them, in whose memory the cells lie."""
@@ -31,9 +32,16 @@ def always() -> bool:
 
 
 class Memory(Part):
-    """Its modules are in the SMBIOS tables (:mod:`tests.bench.hardware.identity`)."""
+    """``mib`` in the table is how much there is; its modules are in the SMBIOS tables
+    (:mod:`tests.bench.hardware.identity`).
+    """
 
     name = "memory"
+
+    @property
+    def mib(self) -> int:
+        """How much there is in MiB, at most 2048."""
+        return int(self.table.get("mib", RAM_MIB))
 
     @contextmanager
     def stuck_bit(self, when: Callable[[], bool] = always) -> Iterator[None]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.bench.hardware.medium import Medium
+from tests.bench.hardware.medium import USUAL_MIB, Medium
 from tests.bench.machine import Channel, Qemu
 from tests.bench.machine.bus import places
 from tests.bench.machine.innards import Innards
@@ -26,13 +26,15 @@ KEPT_OFF_EACH_S = 0.005
 
 
 class NvmeDrive:
-    """``nvmeN`` in the guest, behind a hot-plug port of its own. ``table`` has its ``serial``."""
+    """``nvmeN`` in the guest, behind a hot-plug port of its own. ``table`` has its ``serial``, and ``mib``, its size,
+    where that is not the usual one.
+    """
 
     def __init__(self, number: int, table: dict[str, Any], folder: Path) -> None:
         self.number = number
         self.serial = str(table["serial"])
         self.handle = f"nvme{number}"
-        self.medium = Medium(self.handle, folder)
+        self.medium = Medium(self.handle, folder, int(table.get("mib", USUAL_MIB)))
         self._device = f"nv{number}"
         self._bus = f"rp{number}"
 

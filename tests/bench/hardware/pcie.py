@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from tests.bench.hardware.part import Part
 from tests.bench.machine.innards import Innards
+from tests.bench.machine.pci_config import PciConfig
 
 PORT = "rp0"
 PORT_IN_GUEST = "0000:00:10.0"
@@ -17,7 +18,6 @@ SURPRISE_DOWN = "SDN"
 COMPLETION_TIMEOUT = "COMP_TIME"
 """A fatal error and one that is not, by QEMU's names (hw/pci/pcie_aer.c)."""
 
-HEADER_BYTES = 64
 EXPRESS_CAPABILITY = 0x80
 """Where QEMU's NVMe controller has it (hw/nvme/ctrl.c)."""
 LINK_CAPABILITIES = EXPRESS_CAPABILITY + 0x0C
@@ -53,14 +53,11 @@ class Pcie(Part):
     @contextmanager
     def _drive_could(self, mask: int, value: int) -> Iterator[None]:
         """Part of what the drive says that its link is capable of; what the link has stays as it is."""
-        config = f"/sys/bus/pci/devices/{DRIVE_IN_GUEST}/config"
-        header = bytes.fromhex(self.guest.out("/usr/bin/od", "-An", "-v", "-tx1", "-N", str(HEADER_BYTES), config))
-        innards = Innards(self.qemu.process.pid)
-        address = innards.the_only(header) + LINK_CAPABILITIES
-        before = innards.read(address, 4)
+        config = PciConfig(Innards(self.qemu.process.pid), self.guest, DRIVE_IN_GUEST)
+        before = config.read(LINK_CAPABILITIES, 2)
         link = int.from_bytes(before, "little") & ~mask | value
-        innards.write(address, link.to_bytes(4, "little"))
+        config.write(LINK_CAPABILITIES, link.to_bytes(2, "little"))
         try:
             yield
         finally:
-            innards.write(address, before)
+            config.write(LINK_CAPABILITIES, before)

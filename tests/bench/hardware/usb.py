@@ -15,7 +15,7 @@ from tests.bench.machine.usbredir import Redirected, UsbDevice
 BUS = "usb1"
 HUB_PORT, CAMERA_PORT, TOUCH_PORT, SOCKET = 1, 2, 3, 4
 """Ports of the controller's root hub; the last one is a socket."""
-HUB, IN_SOCKET, FAST_IN_SOCKET = "1-1", "1-4", "2-4"
+HUB, TOUCH, IN_SOCKET, FAST_IN_SOCKET = "1-1", "1-3", "1-4", "2-4"
 """Devices as the guest calls them; one for USB 3 hangs on the second root hub."""
 DEVICES = "/sys/bus/usb/devices"
 FOUND_OR_GONE_S = 90.0
@@ -65,6 +65,11 @@ class Usb(Part):
         for redirected in self.redirected.values():
             redirected.close()
         self.redirected = {}
+
+    def touch_screen_lost(self) -> None:
+        """The touch screen's cable comes off."""
+        self.qemu.qmp("device_del", id="touch")
+        self.await_device(TOUCH, there=False)
 
     @contextmanager
     def mute_device(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "KILL")
 
 BOARD = (
     *("-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi,tb-size=256"),
-    *("-m", f"{RAM_MIB}M", "-smp", "2,sockets=1,cores=2"),
+    *("-smp", "2,sockets=1,cores=2"),
     *("-cpu", CPU),
     *("-device", "virtio-serial-pci,id=vser"),
     *("-device", "virtserialport,chardev=channel,name=aio.channel"),
@@ -43,18 +43,21 @@ class QemuDied(RuntimeError):
 class Qemu:
     """A running QEMU. ``folder`` holds its sockets and what it printed; ``memory`` is the file of its RAM."""
 
-    def __init__(self, folder: Path, memory: Path, arguments: Sequence[str], *, machine: str = "") -> None:
+    def __init__(
+        self, folder: Path, memory: Path, arguments: Sequence[str], *, ram_mib: int = RAM_MIB, machine: str = ""
+    ) -> None:
         self.folder = folder
-        self.ram = Ram(memory, RAM_MIB * MIB)
+        self.ram = Ram(memory, ram_mib * MIB)
         monitor, channel, self._bus = folder / "qmp", folder / "channel", folder / "bus"
         for path in (monitor, channel, self._bus):
             path.unlink(missing_ok=True)
-        shared = f"memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={memory},share=on"
+        shared = f"memory-backend-file,id=ram,size={ram_mib}M,mem-path={memory},share=on"
         argv = [
             *(*WITH_US, PROGRAM, "-object", shared, "-M", f"q35,memory-backend=ram{machine}"),
             *("-chardev", f"socket,id=channel,path={channel},server=on,wait=off"),
             *("-qmp", f"unix:{monitor},server=on,wait=off"),
             *("-qtest", f"unix:{self._bus},server=on,wait=off", "-qtest-log", "none"),
+            *("-m", f"{ram_mib}M"),
             *BOARD,
             *arguments,
         ]

@@ -76,3 +76,17 @@ def five_volts_not_quite_right(aio: VirtualAio, check: Check) -> None:
         volts = shown(aio, "+5V")
         proven(4.5 < volts < 4.6, "sensors shows the rail", f"{volts} V")
         check()
+
+
+@scenario(
+    "board",
+    customer="It restarts when I play, and only then.",
+    symptom="restarts",
+    expected=[Expected("VOLT-5036", "motherboard", "warning", f"{CHIP}/Vcore")],
+)
+def core_voltage_low(aio: VirtualAio, check: Check) -> None:
+    """The processor's voltage has dropped to 0.86 V; the firmware has set limits of 0.95 V and 1.15 V for it."""
+    with aio.board_sensors.core_voltage(0.86, low=0.95, high=1.15):
+        said = aio.guest.out("/usr/bin/sensors", CHIP)
+        proven(re.search("^Vcore: .* ALARM", said, re.MULTILINE) is not None, "sensors shows the alarm", said)
+        check()

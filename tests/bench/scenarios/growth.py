@@ -9,6 +9,7 @@ from tests.bench.hardware.ecc import EccError
 from tests.bench.hardware.part import proven
 from tests.bench.hardware.sata_smart import Attribute
 from tests.bench.scenario import Check, Expected, scenario
+from tests.bench.scenarios.board import CHIP, shown
 from tests.bench.scenarios.ecc import prove_counted
 
 DRIVE = "storage-device"
@@ -95,6 +96,36 @@ def replaced_sectors_grow(aio: VirtualAio, check: Check) -> None:
 def cable_errors_grow(aio: VirtualAio, check: Check) -> None:
     """Forty more transfers between board and SATA drive were damaged since the first self-check: the cable."""
     _grows(aio, check, 199, 12, 52)
+
+
+@scenario(
+    "storage",
+    "growth",
+    customer="It stands still for half a minute now and then.",
+    symptom="slow-disk",
+    expected=[Expected("DISK-1848", DRIVE, "warning", "sda")],
+    personality=MACHINE,
+)
+def timeouts_grow(aio: VirtualAio, check: Check) -> None:
+    """The SATA drive has not finished three more commands in time since the first self-check."""
+    _grows(aio, check, 188, 2, 5)
+
+
+@scenario(
+    "board",
+    "growth",
+    customer="I was told that the battery lasts five years.",
+    symptom="wrong-clock",
+    expected=[Expected("VOLT-5310", "rtc-battery", "info", f"{CHIP}/Vbat")],
+    never=["VOLT-52*"],
+)
+def battery_runs_down(aio: VirtualAio, check: Check) -> None:
+    """The clock's battery has 2.83 V; at the first self-check it had 3.06 V."""
+    check()
+    with aio.board_sensors.battery(2.83):
+        volts = shown(aio, "Vbat")
+        proven(2.8 < volts < 2.86, "sensors shows what it has now", f"{volts} V")
+        check()
 
 
 @scenario(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.backlight import SYSFS
 from tests.bench.hardware.cooling import FAN, ZONE
 from tests.bench.hardware.part import proven
+from tests.bench.personality import load
 from tests.bench.scenario import Check, Expected, scenario
+from tests.bench.scenarios.board import CHIP
 
 HOTTEST_CLEAN_C = 75
 """No load brings the healthy machine there: its fan is driven up at 65 °C."""
@@ -124,6 +128,25 @@ def fan_slow(aio: VirtualAio, check: Check) -> None:
         aio.guest.run("/bin/sleep", "1")
         turns, level = aio.guest.shell(f"cat {FAN}/fan_speed_rpm; cat {FAN_LEVEL}").check().out.split()
         proven(0 < int(turns) <= 600, f"the kernel's fan driver sees few turns at level {level}", turns)
+        check()
+
+
+@scenario(
+    "heat",
+    "board",
+    customer="It is hot, and I hear nothing.",
+    symptom="overheats",
+    expected=[Expected("FAN-2516", "fan", "warning", f"{CHIP}/fan1")],
+    never=["FAN-2503", "FAN-2527"],
+    personality="no-sensors",
+    changes={"processor": {"sensor": True}, "board_sensors": load("aio-24").parts["board_sensors"]},
+)
+def no_fan_turns(aio: VirtualAio, check: Check) -> None:
+    """The processor has 90 °C, and no fan turns that anything measures."""
+    aio.processor.hot(90)
+    with aio.board_sensors.fan(0):
+        said = aio.guest.out("/usr/bin/sensors")
+        proven(not re.search("fan.: +[1-9]", said) and "+90.0" in said, "sensors sees no turns, and 90 °C", said)
         check()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.part import proven
-from tests.bench.hardware.processor import CORRECTED_CACHE, CORRECTED_MEMORY
+from tests.bench.hardware.processor import CORRECTED_CACHE, CORRECTED_MEMORY, RECOVERABLE_CACHE
 from tests.bench.machine.qemu import CPU
 from tests.bench.scenario import Check, Expected, scenario
 
@@ -17,6 +17,14 @@ INTEL = {"processor": {"cpu": f"{CPU},vendor=GenuineIntel,family=6,model=158,ste
 def _prove_records(aio: VirtualAio, count: int) -> None:
     ran = aio.guest.shell(RECORDED.format(count))
     proven(ran.status == 0, f"rasdaemon recorded {count} machine checks", aio.guest.out("ras-mc-ctl", "--errors"))
+
+
+def prove_uncorrected(aio: VirtualAio) -> None:
+    """The kernel survived an exception of the processor, and rasdaemon recorded what was wrong."""
+    said = aio.guest.shell("until grep 'MCE: .* [1-9]' /proc/interrupts; do sleep 0.2; done; dmesg | grep mce:").out
+    proven("Machine Check" in said, "the kernel survived the exception", said)
+    said = aio.guest.shell("until ras-mc-ctl --errors | grep bank=; do sleep 0.2; done").out
+    proven(f"{RECOVERABLE_CACHE:x}" in said, "rasdaemon recorded it", said)
 
 
 @scenario(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import personality
-from tests.bench.hardware.identity import ALL_IN_ONE, Identity, chassis_structure
+from tests.bench.hardware.identity import ALL_IN_ONE, Identity, chassis_structure, module_structure
 from tests.bench.hardware.panel import another_panel
 from tests.bench.image import panel_module
 from tests.bench.machine import Ram
@@ -26,6 +26,16 @@ def test_the_chassis_is_an_all_in_one() -> None:
 
 def test_a_chassis_without_any_text_ends_as_the_standard_wants() -> None:
     assert chassis_structure({})[22:] == b"\0\0"
+
+
+def test_a_module_says_what_it_is() -> None:
+    fields = {"mib": 1024, "speed": 3200, "locator": "DIMM A", "part": "M471"}
+    data = module_structure(1, fields)
+    formatted, strings = data[: data[1]], data[data[1] :]
+    assert (data[0], data[1], strings) == (17, 40, b"DIMM A\0M471\0\0")
+    size, speed, configured = (int.from_bytes(formatted[at : at + 2], "little") for at in (0x0C, 0x15, 0x20))
+    assert (size, speed, configured) == (1024, 3200, 3200)
+    assert (formatted[0x10], formatted[0x11], formatted[0x1A]) == (1, 0, 2)  # locator, no bank, part number
 
 
 def test_commas_in_a_text_are_doubled_for_qemu(tmp_path: Path) -> None:

@@ -41,6 +41,18 @@ DefinitionBlock ("", "SSDT", 2, "BENCH", "COOLING", 1)
         }
     }
 
+#if !FAN_BOUND
+    Scope (\_SB)
+    {
+        Device (FAN1)
+        {
+            Name (_HID, EisaId ("PNP0C0B"))
+            Name (_UID, 1)
+            Name (_STA, 0)
+        }
+    }
+#endif
+
     Scope (\_TZ)
     {
         ThermalZone (TZ00)
@@ -54,7 +66,11 @@ DefinitionBlock ("", "SSDT", 2, "BENCH", "COOLING", 1)
             Name (_TC2, 3)
             Name (_TSP, 20)
             Name (_AC0, 3382)                                           // 65 °C: the fan is driven up
+#if FAN_BOUND
             Name (_AL0, Package () { \_SB.FAN0 })
+#else
+            Name (_AL0, Package () { \_SB.FAN1 })
+#endif
         }
     }
 }
