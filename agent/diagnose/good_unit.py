@@ -16,6 +16,9 @@ from agent.runner.identity import from_probe
 from agent.runner.step import StepResult
 from agent.runner.steps import judging_step
 
+_OF_ITS_TIME = ("probe.filesystems", "probe.kernel_log", "probe.last_shutdown", "probe.mce")
+"""What these see is of one session or one disk's content: no profile has anything of it, seen or not."""
+
 
 class NotGood(Exception):
     """Nothing can be learnt from the unit. ``reason`` is for the person."""
@@ -27,8 +30,8 @@ class NotGood(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a unit, and the areas (``probe.memory``) that were not. ``source`` is the run's id, or
-    the name of the file that it is in, ``""`` for this machine now.
+    """What was seen of a unit, and the areas (``probe.memory``) that were not, of those that a profile has anything
+    of. ``source`` is the run's id, or the name of the file that it is in, ``""`` for this machine now.
     """
 
     unit: Mapping[str, str]
@@ -49,7 +52,7 @@ def of_machine(results: Iterable[StepResult]) -> Seen:
         components=[part for result in seen for part in result.components],
         readings=[reading for result in seen for reading in result.readings],
         findings=judgement.findings,
-        not_seen=tuple(result.step for result in seen if result.outcome is not Outcome.PASS),
+        not_seen=_not_seen((result.step, result.outcome) for result in seen),
         source="",
     )
 
@@ -63,11 +66,13 @@ def of_diagnosis(diagnosis: Diagnosis) -> Seen:
         components=view.components,
         readings=readings,
         findings=[found.finding for found in view.findings],
-        not_seen=tuple(
-            name for name, step in view.steps.items() if name.startswith("probe.") and step.outcome is not Outcome.PASS
-        ),
+        not_seen=_not_seen((name, step.outcome) for name, step in view.steps.items() if name.startswith("probe.")),
         source=diagnosis.run_id or os.path.basename(diagnosis.input),
     )
+
+
+def _not_seen(outcomes: Iterable[tuple[str, Outcome | None]]) -> tuple[str, ...]:
+    return tuple(step for step, outcome in outcomes if outcome is not Outcome.PASS and step not in _OF_ITS_TIME)
 
 
 def profile_of(seen: Seen, time: str) -> Profile:

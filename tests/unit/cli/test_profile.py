@@ -87,6 +87,15 @@ def test_what_was_not_seen_is_said(tmp_path: Path) -> None:
     assert len(ran.err.splitlines()) == 1
 
 
+def test_what_no_profile_has_anything_of_is_not_missed(tmp_path: Path) -> None:
+    capture = GOOD.capture()
+    others = [step for step in capture.steps if step.id != "probe.last_shutdown"]
+    blind = replace(capture, steps=(*others, replace(others[0], id="probe.last_shutdown", evidence=())))
+    (tmp_path / "blind").write_bytes(encode(blind))
+    ran = learn(tmp_path, str(tmp_path / "blind"))
+    assert (ran.status, ran.err) == (0, "")
+
+
 def test_a_source_that_is_none(tmp_path: Path) -> None:
     for source in ("nowhere", "20260101T000000Z-abcd", str(tmp_path)):
         ran = learn(tmp_path, source)
