@@ -52,22 +52,6 @@ def camera_missing(aio: VirtualAio, check: Check) -> None:
 
 
 @scenario(
-    "storage",
-    "profile",
-    customer="It does not find Windows any more.",
-    symptom="slow-disk",
-    expected=[Expected("DISK-1905", "storage-device", "critical")],
-)
-def drive_missing(aio: VirtualAio, check: Check) -> None:
-    """The only drive was taken out of its slot, and the model is known to have one."""
-    learn(aio)
-    with aio.storage.nvme[0].removed():
-        said = aio.guest.out("lspci")
-        proven("Non-Volatile memory controller" not in said, "lspci does not find it", said)
-        check()
-
-
-@scenario(
     "panel",
     "profile",
     customer="Since the repair the picture looks different.",
