@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_STEPS = 200
+from agent.replay.tails import crossing
 
 
 def student_below(t: float, freedom: int) -> float:
@@ -26,12 +26,7 @@ def student_below(t: float, freedom: int) -> float:
 
 def student_quantile(chance: float, freedom: int) -> float:
     """The value below which a share ``chance`` (0.5 <= chance < 1) lies."""
-    low, high = 0.0, 1.0
+    high = 1.0
     while student_below(high, freedom) < chance:
         high *= 2.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2.0
-        if not low < middle < high:
-            break
-        low, high = (middle, high) if student_below(middle, freedom) < chance else (low, middle)
-    return high
+    return crossing(lambda t: student_below(t, freedom) < chance, 0.0, high)

@@ -46,12 +46,12 @@ def mean_where_at_most(count: int, probability: float) -> float:
     high = 1.0
     while poisson_at_most(count, high) > probability:
         high *= 2.0
-    return _crossing(lambda mean: poisson_at_most(count, mean) > probability, 0.0, high)
+    return crossing(lambda mean: poisson_at_most(count, mean) > probability, 0.0, high)
 
 
 def chance_where_at_most(count: int, trials: int, probability: float) -> float:
     """The chance of one trial at which at most ``count`` (0 <= count < trials) successes have this ``probability``."""
-    return _crossing(lambda chance: binomial_at_most(count, trials, chance) > probability, 0.0, 1.0)
+    return crossing(lambda chance: binomial_at_most(count, trials, chance) > probability, 0.0, 1.0)
 
 
 def _poisson(k: int, mean: float) -> float:
@@ -75,7 +75,7 @@ def _falling(first: float, ratio: Callable[[int], float], steps: int | None) -> 
     return total
 
 
-def _crossing(above: Callable[[float], bool], low: float, high: float) -> float:
+def crossing(above: Callable[[float], bool], low: float, high: float) -> float:
     """Where a condition that holds at ``low`` ceases to hold towards ``high``."""
     for _ in range(_STEPS):
         middle = (low + high) / 2.0
