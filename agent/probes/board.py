@@ -144,9 +144,10 @@ def _seen(chip: Chip, feature: Feature, time: str) -> Iterator[Seen]:
             outcome = Outcome.ERROR if feature.error in ("EIO", "EREMOTEIO", "ETIMEDOUT") else Outcome.UNSUPPORTED
             yield Gap(subject, outcome, Text("could not be read: {error}", {"error": feature.error}))
         return
+    if feature.fault is not None:
+        yield reading(f"{name}.fault", feature.fault, "")
     if feature.fault:
         # ``sensors`` prints FAULT then: what an input without its sensor shows (-128 °C) is no value.
-        yield reading(f"{name}.fault", True, "")
         return
     if feature.kind == "fan" and (feature.value > 0 or feature.labelled):
         yield Component(ComponentKind.FAN, subject, description=feature.label, source=feature.source)
@@ -155,8 +156,6 @@ def _seen(chip: Chip, feature: Feature, time: str) -> Iterator[Seen]:
         yield reading(f"{name}.{word}", limit, unit)
     if feature.alarm is not None:
         yield reading(f"{name}.alarm", feature.alarm, "")
-    if feature.fault is not None:
-        yield reading(f"{name}.fault", feature.fault, "")
     if feature.kind == "in" and feature.labelled and _BATTERY.fullmatch(feature.label):
         yield reading("board.battery.voltage", feature.value, "V", ComponentKind.RTC_BATTERY)
 
