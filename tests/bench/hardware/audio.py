@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 
 ON_PCI = "00:06.0"
 ON_JACK = {"speaker": (0x00104010, 0x40), "microphone": (0x00A05020, 0x20)}
@@ -44,7 +43,7 @@ class Audio(Part):
         """The codec's pins lead to these built-in parts (``speaker``, ``microphone``) and to nothing else, as QEMU's
         lead to jacks. The driver finds it anew.
         """
-        innards = Innards(self.qemu.process.pid)
+        innards = self.qemu.innards()
         for part, (jack, control) in ON_JACK.items():
             self._pins.setdefault(part, innards.find(struct.pack("<II", jack, control), constant=True))
             for address in self._pins[part]:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 
 _STATUS, _VALID = 0x0D, 0x80
 """Register D, and its bit 7: the battery was good all the time (MC146818A, VRT)."""
@@ -39,7 +38,7 @@ class Clock(Part):
         """The clock says that its battery was too low, while it still goes right. A clock's driver cannot write that,
         so it is put into QEMU's own memory.
         """
-        innards = Innards(self.qemu.process.pid)
+        innards = self.qemu.innards()
         with self.qemu.bus() as bus:
             kept = bytes(bus.clock_memory(at) for at in _KEPT)
         address = innards.the_only(kept) - _KEPT.start + _STATUS

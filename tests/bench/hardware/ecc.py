@@ -15,7 +15,6 @@ from enum import IntFlag
 
 from tests.bench.hardware import registers
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 from tests.bench.machine.pci_config import PciConfig
 
 BRIDGE = "0000:00:00.0"
@@ -50,7 +49,7 @@ class Ecc(Part):
         """The memory has ECC: two channels of one module with two ranks of 256 MiB each, and the kernel's driver counts
         its errors. Like that of some real ones, it knows the rank of an error and not the channel.
         """
-        self._bridge = PciConfig(Innards(self.qemu.process.pid), self.guest, BRIDGE)
+        self._bridge = PciConfig(self.qemu.innards(), self.guest, BRIDGE)
         self._bridge.write(_ERROR_STATUS, bytes(2))
         self._bridge.clear_where_one_is_written(_ERROR_STATUS, EccError.CORRECTED | EccError.UNCORRECTED)
         self._bridge.write(_WINDOW_AT, struct.pack("<Q", registers.MEMORY_CONTROLLER | _WINDOW_ENABLED))

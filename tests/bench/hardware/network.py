@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from tests.bench.hardware import acpi
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 
 INTERFACE = "enp0s3"
 RECEIVER_PORT = 8000
@@ -73,7 +72,7 @@ class Network(Part):
         """So many frames arrive with a wrong checksum at an e1000e, time after time: it drops and counts them, and the
         driver asks for the count every two seconds. QEMU's does not clear it when it is read.
         """
-        innards = Innards(self.qemu.process.pid)
+        innards = self.qemu.innards()
         own = bytes.fromhex(self._mac.replace(":", "")) + ADDRESS_VALID
         counter = innards.the_only(own) - RECEIVE_ADDRESS + CRC_ERRORS
         innards.write(counter, frames.to_bytes(4, "little"))

@@ -68,7 +68,7 @@ class NvmeDrive:
     @contextmanager
     def temperature(self, celsius: int) -> Iterator[None]:
         """The drive's sensor shows this. From 70 C on it sets bit 1 of its critical warning by itself."""
-        innards = Innards(self._qemu.process.pid)
+        innards = self._qemu.innards()
         address = self._temperature_address(innards)
         innards.write(address, (celsius + KELVIN).to_bytes(2, "little"))
         try:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 from tests.bench.machine.pci_config import PciConfig
 
 PORT = "rp0"
@@ -53,7 +52,7 @@ class Pcie(Part):
     @contextmanager
     def _drive_could(self, mask: int, value: int) -> Iterator[None]:
         """Part of what the drive says that its link is capable of; what the link has stays as it is."""
-        config = PciConfig(Innards(self.qemu.process.pid), self.guest, DRIVE_IN_GUEST)
+        config = PciConfig(self.qemu.innards(), self.guest, DRIVE_IN_GUEST)
         before = config.read(LINK_CAPABILITIES, 2)
         link = int.from_bytes(before, "little") & ~mask | value
         config.write(LINK_CAPABILITIES, link.to_bytes(2, "little"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 
 from tests.bench.hardware.part import Part
-from tests.bench.machine.innards import Innards
 from tests.bench.machine.pci_config import PciConfig
 
 CORRECTED_MEMORY = 0x9C00004000010091
@@ -61,7 +60,7 @@ class Processor(Part):
 
     def hot(self, celsius: float) -> None:
         """Its sensor shows so much."""
-        sensor = PciConfig(Innards(self.qemu.process.pid), self.guest, SENSOR)
+        sensor = PciConfig(self.qemu.innards(), self.guest, SENSOR)
         sensor.write(_TEMPERATURE, struct.pack("<I", round(celsius * 8) << 21))
         sensor.become(*_SENSOR_OF_AMD)
 

@@ -85,7 +85,7 @@ class SataDrive:
                 self._guest.write(patience, str(USUAL_PATIENCE_S))
 
     def _innards(self) -> Innards:
-        return Innards(self._qemu.process.pid)
+        return self._qemu.innards()
 
     def _state(self) -> DriveState:
         kinds = " ".join({1: "short", 2: "long"}[test.kind] for test in PASSED_TESTS)

@@ -12,6 +12,7 @@ from qemu.qmp.protocol import ConnectError
 
 from tests.bench.machine.bus import Bus
 from tests.bench.machine.channel import Channel
+from tests.bench.machine.innards import Innards
 from tests.bench.machine.qmp import Monitor
 from tests.bench.machine.ram import MIB, Ram
 
@@ -79,6 +80,10 @@ class Qemu:
     def bus(self) -> Bus:
         """The guest's PCI bus from outside; one at a time, to be closed."""
         return Bus(self._bus, self.qmp("query-pci"))
+
+    def innards(self) -> Innards:
+        """QEMU's own memory, for what neither the monitor nor the bus can change."""
+        return Innards(self.process.pid)
 
     def kill(self) -> None:
         """SIGKILL, which for the guest is a power cut. Also cleans up after one that has ended."""
