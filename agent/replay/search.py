@@ -80,7 +80,8 @@ class Search:
 
     def ran(self, block: Block) -> None:
         """Learn from a block."""
-        logs = [math.log(weight) if weight else -math.inf for weight in self._weights]
+        before = [math.log(weight) if weight else -math.inf for weight in self._weights]
+        logs = list(before)
         for k, cause in enumerate(self._causes):
             amount = block.exposed.get(cause.exposed_by, 0.0)
             logs[k] -= self._shapes[k] * math.log1p(amount / self._scales[k])
@@ -90,7 +91,7 @@ class Search:
                 logs[k] += math.log(rate) if rate else -math.inf
                 self._shapes[k] += 1.0 if amount else 0.0
         if max(logs) == -math.inf:  # it showed where none of the causes can: keep what was believed
-            logs = [math.log(weight) if weight else -math.inf for weight in self._weights]
+            logs = before
         self._weights = _normal(logs)
         for name, amount in block.exposed.items():
             self._exposed[name] = self._exposed.get(name, 0.0) + amount

@@ -82,41 +82,35 @@ def test_an_unrepaired_unit_hardly_passes_after_a_set_number_of_cycles(r: int, c
     assert numpy.mean(passes[seen > 0]) <= AT_MOST
 
 
-def spent_by_hour(per_hour: float, stop_at: int | None, random: numpy.random.Generator) -> float:
-    """Hours of RD and QC together: stopping at the ``stop_at``-th failure, or when the planner says so."""
-    hours, failures = 0.0, 0
+def spent(per: Per, rate: float, stop_at: int | None, random: numpy.random.Generator) -> float:
+    """Hours or cycles of RD and QC together: stopping at the ``stop_at``-th failure, or when the planner says so."""
+    exposure, failures = 0.0, 0
     while True:
-        hours += random.exponential(1.0 / per_hour)
+        exposure += random.exponential(1.0 / rate) if per is Per.HOUR else random.geometric(rate)
         failures += 1
-        observed = Observed(failures, hours, Per.HOUR, at_failure=True)
+        observed = Observed(failures, exposure, per, at_failure=True)
         if failures == stop_at or (stop_at is None and advise(observed, ALPHA).stop):
-            return hours + clean_needed(observed, ALPHA)
+            return float(exposure + clean_needed(observed, ALPHA))
 
 
-def spent_by_cycle(chance: float, stop_at: int | None, random: numpy.random.Generator) -> float:
-    cycles, failures = 0, 0
-    while True:
-        cycles += int(random.geometric(chance))
-        failures += 1
-        observed = Observed(failures, cycles, Per.CYCLE, at_failure=True)
-        if failures == stop_at or (stop_at is None and advise(observed, ALPHA).stop):
-            return cycles + cycles_needed(failures, cycles)
+def mean_spent(per: Per, rate: float, stop_at: int | None, times: int, random: numpy.random.Generator) -> float:
+    return float(numpy.mean([spent(per, rate, stop_at, random) for _ in range(times)]))
 
 
-@pytest.mark.parametrize("per_hour", [0.1, 20.0])
-def test_the_planners_advice_costs_hardly_more_than_the_best_by_hour(per_hour: float) -> None:
+@pytest.mark.parametrize(
+    ("per", "rate", "times"),
+    [
+        (Per.HOUR, 0.1, 4000),
+        (Per.HOUR, 20.0, 4000),
+        (Per.CYCLE, 0.02, 2000),
+        (Per.CYCLE, 0.3, 2000),
+        (Per.CYCLE, 0.8, 2000),
+    ],
+)
+def test_the_planners_advice_costs_hardly_more_than_the_best(per: Per, rate: float, times: int) -> None:
     random = numpy.random.default_rng(6)
-    best = min(float(numpy.mean([spent_by_hour(per_hour, r, random) for _ in range(4000)])) for r in range(1, 7))
-    advised = float(numpy.mean([spent_by_hour(per_hour, None, random) for _ in range(4000)]))
-    assert advised <= 1.1 * best
-
-
-@pytest.mark.parametrize("chance", [0.02, 0.3, 0.8])
-def test_the_planners_advice_costs_hardly_more_than_the_best_by_cycle(chance: float) -> None:
-    random = numpy.random.default_rng(7)
-    best = min(float(numpy.mean([spent_by_cycle(chance, r, random) for _ in range(2000)])) for r in range(1, 7))
-    advised = float(numpy.mean([spent_by_cycle(chance, None, random) for _ in range(2000)]))
-    assert advised <= 1.1 * best
+    best = min(mean_spent(per, rate, r, times, random) for r in range(1, 7))
+    assert mean_spent(per, rate, None, times, random) <= 1.1 * best
 
 
 def decided(test: SequentialTest, true_rate: float, random: numpy.random.Generator) -> tuple[Verdict, float]:
