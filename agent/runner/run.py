@@ -49,10 +49,11 @@ def run(
 
     Raises :class:`agent.journal.JournalError` when the record cannot be written (what was written stays),
     ``KeyboardInterrupt`` when the person stops it, and what an observer raises; the journal is then closed as not
-    complete, where it can still be written.
+    complete, where its steps' ends and its own can still be written.
     """
     journal.append(_start(request))
-    engine = Engine([Recorder(journal), *observers])
+    recorder = Recorder(journal)
+    engine = Engine([recorder, *observers])
     try:
         chosen = request.plan.areas or areas()
         steps = [probe_step(area, host) for area in chosen]
@@ -64,8 +65,9 @@ def run(
             results += engine.run([test_step(name, seconds, host), *watching])
         engine.run([judging_step(results)])
     except BaseException:
-        with contextlib.suppress(JournalError):
-            _end(request, journal, engine, complete=False)
+        if not recorder.steps_open:  # else the next check closes them, and the run after them
+            with contextlib.suppress(JournalError):
+                _end(request, journal, engine, complete=False)
         raise
     _end(request, journal, engine, complete=True)
     return RunView.from_records(read(journal.directory / JOURNAL))
