@@ -32,6 +32,7 @@ class FoundFinding:
 class StepView:
     """One step. ``outcome`` is ``None`` while it runs, and ``interrupted`` is set by whoever closes an open run.
 
+    ``parameters`` is what it was told to do: seconds and seed of a hardware test.
     ``gathered`` is how many of its gaps gathering gave, the first ones; the others were concluded from the evidence.
     ``None`` where gathering did not come to its end, or the agent was one that did not tell.
     """
@@ -47,6 +48,7 @@ class StepView:
     files: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     gathered: int | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -146,6 +148,8 @@ def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> No
         step.components.append(Component.from_json(content))
     elif name == "gap":
         step.gaps.append(Gap.from_json(content))
+    elif name == "parameters":
+        step.parameters = dict(content)
     elif name == "gathered":
         step.gathered = len(step.gaps)
     elif name == "finding":

@@ -39,8 +39,11 @@ class Recorder:
         return bool(self._open)
 
     def started(self, steps: Sequence[Step]) -> None:
-        """Write and sync the starts."""
-        self._journal.append(*(ocp.step_start(step.id, step.id) for step in steps))
+        """Write and sync the starts, with what the steps were told to do."""
+        self._journal.append(
+            *(ocp.step_start(step.id, step.id) for step in steps),
+            *(ocp.extension(step.id, "parameters", step.parameters) for step in steps if step.parameters),
+        )
         self._open |= {step.id for step in steps}
         self._journal.sync()
 

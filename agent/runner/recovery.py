@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agent.journal import Journal, JournalError, Recovery, RunStore
 from agent.model import Outcome, RunVerdict, Text, ocp
+from agent.runner import scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def close_interrupted(store: RunStore) -> list[Closed]:
                 _close(journal, recovery)
             except JournalError:
                 continue
+        scratch.remove(store.path(run_id))
         closed.append(Closed(run_id, recovery))
     return closed
 

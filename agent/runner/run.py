@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from agent.plans import Plan, Symptom
 from agent.probes import areas
 from agent.runner.engine import Engine, Observer, probes_at_once
 from agent.runner.recorder import Recorder
+from agent.runner.scratch import scratch
 from agent.runner.steps import RULES, earlier_step, judging_step, probe_step, profile_step, test_step, watch_step
+from agent.tests_hw import Bout
 from agent.watch import watchers
 
 
@@ -60,9 +63,12 @@ def run(
         if state is not None:
             steps += [profile_step(request.unit, state), earlier_step(request.unit, state, journal.directory.name)]
         results = engine.run(steps, probes_at_once())
-        for name, seconds in request.plan.tests.items():
-            watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
-            results += engine.run([test_step(name, seconds, host), *watching])
+        if request.plan.tests:
+            with scratch(journal.directory) as folder:
+                for name, seconds in request.plan.tests.items():
+                    bout = Bout(seconds, new_seed(), folder)
+                    watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
+                    results += engine.run([test_step(name, bout, host), *watching])
         engine.run([judging_step(results)])
     except BaseException:
         if not recorder.steps_open:  # else the next check closes them, and the run after them
@@ -104,6 +110,11 @@ def _end(request: Request, journal: Journal, engine: Engine, *, complete: bool) 
     journal.settle()  # so that a run that has its end on disk has all its evidence there too
     journal.append(ocp.run_end(verdict, complete=complete))
     journal.sync()
+
+
+def new_seed() -> int:
+    """A seed for a hardware test: 0 to 2^31 - 1, which every exerciser takes."""
+    return secrets.randbelow(1 << 31)
 
 
 def boot_id() -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Text
 from agent.runner.worker import Item, Send, Work
@@ -33,6 +33,8 @@ class Step(NamedTuple):
     settled: tuple[Outcome, Text | None] | None = None
     """Outcome and reason, where they are known whatever the step gives: a run is judged again in which the step hung.
     """
+    parameters: Mapping[str, Any] | None = None
+    """What it was told to do, for the record: strict JSON."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from agent.runner.worker import Gathered, Item, Send, TimeLimit
 
 if TYPE_CHECKING:
     from agent.rules import Rule
+    from agent.tests_hw import Bout
 
 RULES = "rules"
 PROFILE = "profile"
@@ -62,21 +64,28 @@ def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) 
     return Step(f"probe.{area}", work, LONGEST_PROBE_S, salvage)
 
 
-def test_step(name: str, duration_s: float, host: Host) -> Step:
-    """Exercise hardware for so many seconds, under the abort temperature. Raises ``KeyError`` for an unknown test."""
+def test_step(name: str, bout: Bout, host: Host) -> Step:
+    """Exercise hardware, under the abort temperature. Raises ``KeyError`` for an unknown test."""
     from agent import tests_hw  # here: `aiodiag unit` and `probe` test nothing
     from agent.watch._heat import too_hot
 
     test = tests_hw.load(name)
-    seconds = max(duration_s, test.least_s)
+    bout = replace(bout, seconds=max(bout.seconds, test.least_s))
 
     def work(send: Send) -> None:
-        _evidence_first(test.exercise(host, seconds), test.interpret, send)
+        _evidence_first(test.exercise(host, bout), test.interpret, send)
 
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
         _send_all(test.interpret(evidence), send)
 
-    return Step(f"test.{name}", work, seconds + test.slack_s, salvage, guard=lambda: too_hot(host.root))
+    return Step(
+        f"test.{name}",
+        work,
+        bout.seconds + test.slack_s,
+        salvage,
+        guard=lambda: too_hot(host.root),
+        parameters={"seconds": bout.seconds, "seed": bout.seed},
+    )
 
 
 def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:

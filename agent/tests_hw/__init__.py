@@ -6,7 +6,9 @@ import functools
 import importlib
 import pkgutil
 
-from agent.tests_hw._test import HardwareTest
+from agent.tests_hw._test import Bout, HardwareTest
+
+__all__ = ["Bout", "HardwareTest", "load", "tests"]
 
 
 @functools.cache

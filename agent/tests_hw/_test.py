@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Reading, Text
 
 Measured = Component | Reading | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One exertion of a test. ``seed`` (0 to 2^31 - 1) makes it do the same again where the exerciser chooses by
+    chance; it is on record. ``scratch`` is an existing directory of ours, for tests that must write: what they leave
+    there is removed after the bout.
+    """
+
+    seconds: float
+    seed: int
+    scratch: Path
 
 
 class HardwareTest(ABC):
@@ -32,10 +46,14 @@ class HardwareTest(ABC):
     """Seconds below which its result means nothing."""
     slack_s: ClassVar[float]
     """Seconds that it may take beyond the duration asked for before the runner ends it."""
+    measures: ClassVar[Mapping[str, str]]
+    """The readings that it gives, with their units. One that goes by cycles and not by time counts them as
+    ``NAME_test.cycles`` (count).
+    """
 
     @abstractmethod
-    def exercise(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
-        """Exercise the hardware for ``duration_s`` seconds; yields what the exerciser printed."""
+    def exercise(self, host: Host, bout: Bout) -> Iterator[Evidence | Gap]:
+        """Exercise the hardware for ``bout.seconds``; yields what the exerciser printed."""
 
     @abstractmethod
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Measured]:

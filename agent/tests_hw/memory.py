@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
-from agent.tests_hw._test import HardwareTest, Measured
+from agent.tests_hw._test import Bout, HardwareTest, Measured
 from agent.tools.gap import program_gap
 
 MOST_MIB = 1024
@@ -50,9 +51,15 @@ class MemoryTest(HardwareTest):
     disturbs = Text("the unit is slow and its fan may speed up")
     least_s = 5.0
     slack_s = 15.0
+    measures: ClassVar = {
+        "memory_test.mismatches": "count",
+        "memory_test.covered": "B",
+        "memory_test.share": "%",
+        "memory_test.rate": "B/s",
+    }
 
-    def exercise(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
-        """Run stressapptest over half of the free memory, at most 1 GiB."""
+    def exercise(self, host: Host, bout: Bout) -> Iterator[Evidence | Gap]:
+        """Run stressapptest over half of the free memory, at most 1 GiB. It takes no seed: its patterns are fixed."""
         meminfo = host.tree("/proc/meminfo")
         yield meminfo
         size = min(MOST_MIB, int(_kib(meminfo, "MemAvailable") * SHARE_OF_FREE) // 1024)
@@ -60,8 +67,8 @@ class MemoryTest(HardwareTest):
             yield Gap("", Outcome.UNSUPPORTED, Text("too little free memory to test"), essential=True)
             return
         # -W: the copy that works the memory hardest (sat.cc); one error is enough to know.
-        args = ("-W", "-M", str(size), "-s", str(int(duration_s)), "--max_errors", "100")
-        yield host.output("stressapptest", "stressapptest", *args, timeout_s=duration_s + self.slack_s - 5)
+        args = ("-W", "-M", str(size), "-s", str(int(bout.seconds)), "--max_errors", "100")
+        yield host.output("stressapptest", "stressapptest", *args, timeout_s=bout.seconds + self.slack_s - 5)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Measured]:
         """Mismatches only from a pass that came to its end, or that found some before it was ended.

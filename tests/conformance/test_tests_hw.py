@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from agent import tests_hw
 from agent.host import Host
-from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading
+from agent.model import UNITS, ComponentKind, Evidence, Gap, Outcome, Reading
 from agent.plans import plan, plans
-from agent.tests_hw import load
+from agent.tests_hw import Bout, load
 from agent.texts.words import TESTS
 from agent.tools import PROGRAMS
 
@@ -44,13 +44,15 @@ def test_it_says_who_it_is(name: str) -> None:
     assert test.disturbs.template
     assert 0 < test.least_s < 600
     assert 0 < test.slack_s < 600
+    assert test.measures
+    assert all(reading.startswith(f"{name}_test.") and unit in UNITS for reading, unit in test.measures.items())
 
 
 @each
 def test_its_documentation_names_readings_units_and_sources(name: str) -> None:
     text = ast.get_docstring(ast.parse(source(name))) or ""
     given = set(re.findall(rf"{name}_test\.[a-z0-9_.]*[a-z0-9_]", text))
-    assert given, "which readings does it give?"
+    assert given == set(load(name).measures), "which readings does it give?"
     assert re.search(r"[Ss]ource", text), "where are formats and figures from?"
     assert re.search(r"\((count|B|B/s|%|s|°C|1)", text), "in which units?"
 
@@ -65,7 +67,7 @@ def test_it_starts_programs_through_the_tools_only_and_writes_nothing(name: str)
 @each
 def test_over_captured_files_it_exercises_nothing(name: str, tmp_path: Path) -> None:
     test = load(name)
-    items = list(test.exercise(Host(str(tmp_path)), test.least_s))
+    items = list(test.exercise(Host(str(tmp_path)), Bout(test.least_s, 1, tmp_path)))
     seen = [i for i in items if isinstance(i, Gap)]
     seen += [s for s in test.interpret([i for i in items if isinstance(i, Evidence)]) if isinstance(s, Gap)]
     assert any(gap.essential and gap.outcome in {Outcome.UNSUPPORTED, Outcome.ERROR} for gap in seen)
@@ -93,7 +95,7 @@ def test_no_evidence_makes_it_raise(name: str, data: st.DataObject) -> None:
     for seen in load(name).interpret(evidence):
         assert type(seen).from_json(json.loads(json.dumps(seen.to_json(), allow_nan=False))) == seen
         if isinstance(seen, Reading):
-            assert seen.name.startswith(f"{name}_test.")
+            assert load(name).measures[seen.name] == seen.unit
 
 
 @pytest.mark.parametrize("planned", plans())

@@ -21,6 +21,7 @@ from agent.runner import steps
 from agent.runner.engine import Engine
 from agent.runner.recorder import Recorder
 from agent.runner.steps import probe_step, rules_step
+from agent.tests_hw import Bout
 
 MISMATCH = "MEM-3908"
 TIME = "2026-01-01T00:00:00.000Z"
@@ -51,11 +52,11 @@ def test_nothing_wrong_is_a_pass() -> None:
     assert (result.outcome, result.findings) == (Outcome.PASS, [])
 
 
-def test_an_unknown_area_or_test_is_a_key_error() -> None:
+def test_an_unknown_area_or_test_is_a_key_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         probe_step("nothing-like-it", Host())
     with pytest.raises(KeyError):
-        steps.test_step("nothing-like-it", 5, Host())
+        steps.test_step("nothing-like-it", Bout(5, 1, tmp_path), Host())
 
 
 class Gathers(Probe):

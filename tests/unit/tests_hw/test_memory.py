@@ -12,6 +12,7 @@ from agent.catalogue.entry import LANGUAGES, message
 from agent.host import Host
 from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings, Text, Verdict
 from agent.rules.memory_test import mismatches
+from agent.tests_hw import Bout
 from agent.tests_hw._test import Measured
 from agent.tests_hw.memory import TEST
 
@@ -146,7 +147,7 @@ def test_odd_numbers_hurt_nobody(number: str) -> None:
 def test_a_unit_with_too_little_free_memory_is_not_tested(available_kib: int, runs: bool, tmp_path: Path) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/meminfo").write_text(f"MemTotal: 16777216 kB\nMemAvailable: {available_kib} kB\n")
-    _, ran = TEST.exercise(Host(str(tmp_path)), 5)
+    _, ran = TEST.exercise(Host(str(tmp_path)), Bout(5, 1, tmp_path))
     if runs:
         assert isinstance(ran, Evidence)
         assert ran.source == "stressapptest -W -M 1024 -s 5 --max_errors 100"
