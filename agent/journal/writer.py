@@ -11,11 +11,11 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from agent.journal import disk
 from agent.journal.attachments import Attachments, pack
@@ -57,6 +57,7 @@ class Journal:
         self._new_name = False
         self._lost: JournalError | None = None
         self._closed = False
+        self._open_steps: dict[str, None] = {}
         _OPEN.add(self)
 
     @classmethod
@@ -83,6 +84,11 @@ class Journal:
         journal = cls(directory, _claim(directory, make=False))
         with journal._closed_on_error():
             return journal, journal._recover()
+
+    @property
+    def open_steps(self) -> tuple[str, ...]:
+        """The steps whose start is written and whose end is not, in the order of their starts."""
+        return tuple(self._open_steps)
 
     def append(self, *artifacts: Artifact) -> list[int]:
         """Write the artifacts as records, all with one ``write``; returns their sequence numbers. Does not sync.
@@ -201,6 +207,7 @@ class Journal:
                 raise
             return self._replace(str(from_os_error(e, self.directory / JOURNAL)))
         self._end = _End(size, found.records)
+        self._open_steps = dict.fromkeys(found.open_steps)
         if found.torn:
             os.ftruncate(self._fd, size)
         self._unsynced = self._new_name = True  # whoever wrote it may not have come to it
@@ -226,13 +233,21 @@ class Journal:
         names = [name for name in os.listdir(self._directory_fd) if name.startswith("journal.damaged-")]
         return sorted(names, key=natural_key)
 
-    def _append(self, artifacts: Iterable[Artifact]) -> list[int]:
+    def _append(self, artifacts: Sequence[Artifact]) -> list[int]:
         self._require_open()
         first = self._end.sequence
         lines = [_line(number, artifact) for number, artifact in enumerate(artifacts, first)]
         with self._os_errors():
             self._write(lines)
+        for artifact in artifacts:
+            self._keep_open_steps(artifact.get("testStepArtifact", {}))
         return list(range(first, self._end.sequence))
+
+    def _keep_open_steps(self, of_step: Mapping[str, Any]) -> None:
+        if "testStepStart" in of_step:
+            self._open_steps[of_step["testStepId"]] = None
+        elif "testStepEnd" in of_step:
+            self._open_steps.pop(of_step["testStepId"], None)
 
     def _write(self, lines: list[bytes]) -> None:
         """Append all lines or none: the rest of an attempt that failed or was interrupted is cut off, now or, where the

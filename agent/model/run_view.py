@@ -32,7 +32,8 @@ class FoundFinding:
 class StepView:
     """One step. ``outcome`` is ``None`` while it runs, and ``interrupted`` is set by whoever closes an open run.
 
-    ``parameters`` is what it was told to do: seconds and seed of a hardware test.
+    ``parameters`` is what it was told to do: seconds and seed of a hardware test. ``round`` is what came of a round of
+    a reproduction or verification (:class:`agent.replay.round.Round`).
     ``gathered`` is how many of its gaps gathering gave, the first ones; the others were concluded from the evidence.
     ``None`` where gathering did not come to its end, or the agent was one that did not tell.
     """
@@ -49,6 +50,7 @@ class StepView:
     errors: list[str] = field(default_factory=list)
     gathered: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    round: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -66,10 +68,15 @@ class RunView:
 
     @property
     def findings(self) -> list[FoundFinding]:
-        """All findings, worst first, in the order in which they were found otherwise."""
+        """All findings, worst first, in the order in which they were found otherwise; one that was found again and
+        again stands here once, as it was first.
+        """
         order = {"critical": 0, "warning": 1, "info": 2}
-        found = [f for step in self.steps.values() for f in step.findings]
-        return sorted(found, key=lambda f: order[f.finding.severity.value])
+        found: dict[tuple[str, str, str], FoundFinding] = {}
+        for step in self.steps.values():
+            for f in step.findings:
+                found.setdefault((f.finding.code, f.finding.component.value, f.finding.subject), f)
+        return sorted(found.values(), key=lambda f: order[f.finding.severity.value])
 
     @property
     def components(self) -> list[Component]:
@@ -150,6 +157,8 @@ def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> No
         step.gaps.append(Gap.from_json(content))
     elif name == "parameters":
         step.parameters = dict(content)
+    elif name == "round":
+        step.round = dict(content)
     elif name == "gathered":
         step.gathered = len(step.gaps)
     elif name == "finding":

@@ -1,4 +1,6 @@
-"""The plans: what a run does. All of it is data: one ``*.toml`` per plan, one ``symptoms/*.toml`` per symptom."""
+"""The plans: what a run does. All of it is data: one ``*.toml`` per plan, one ``symptoms/*.toml`` per symptom; of a
+reproduction one ``causes/*.toml`` per cause and one ``exercises/*.toml`` per exercise.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,47 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """What a customer complains of, in their words, and the areas that must be looked at before it can be judged."""
+    """What a customer complains of, in their words, the areas that must be looked at before it can be judged, and how
+    likely each cause is beside the others (weights > 0; one that is not named is possible too).
+    """
 
     name: str
     title: Mapping[str, str]
     needed: tuple[str, ...]
+    causes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What may be behind a symptom: the ``codes`` by which it shows itself (whole ones, or the letters of an area), the
+    exposure that makes it show, and what is believed of its rate before anything was seen (:mod:`agent.replay.search`).
+    """
+
+    name: str
+    title: Mapping[str, str]
+    codes: tuple[str, ...]
+    exposed_by: str
+    shape: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What a unit can be made to do: hardware tests side by side for ``seconds``, then ``rest_s`` seconds of nothing,
+    ``times`` over; ``gives`` is the exposure of each kind per hour of it.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    tests: tuple[str, ...]
+    seconds: float
+    rest_s: float
+    times: int
+    gives: Mapping[str, float]
+
+
+BURN_IN = "everything"
+"""The exercise that does everything at once: what the search must never be much slower than."""
 
 
 def plans() -> list[str]:
@@ -58,7 +96,34 @@ def symptoms() -> list[str]:
 def symptom(name: str) -> Symptom:
     """The symptom ``name``; raises ``KeyError`` when there is none."""
     table = _table("symptoms", name)
-    return Symptom(name, table["title"], tuple(table["needed"]))
+    causes = {cause: float(weight) for cause, weight in table.get("causes", {}).items()}
+    return Symptom(name, table["title"], tuple(table["needed"]), causes)
+
+
+def causes() -> list[Cause]:
+    """All causes."""
+    tables = {name: _table("causes", name) for name in _names("causes")}
+    return [
+        Cause(name, t["title"], tuple(t["codes"]), t["exposed_by"], float(t["shape"]), float(t["scale"]))
+        for name, t in tables.items()
+    ]
+
+
+def exercises() -> list[Exercise]:
+    """All exercises."""
+    tables = {name: _table("exercises", name) for name in _names("exercises")}
+    return [
+        Exercise(
+            name,
+            t["title"],
+            tuple(t["tests"]),
+            float(t["seconds"]),
+            float(t["rest_s"]),
+            int(t["times"]),
+            {exposure: float(amount) for exposure, amount in t["gives"].items()},
+        )
+        for name, t in tables.items()
+    ]
 
 
 def _names(folder: str) -> list[str]:

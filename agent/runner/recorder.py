@@ -31,12 +31,6 @@ class Recorder:
     def __init__(self, journal: Record) -> None:
         self._journal = journal
         self._records: dict[tuple[str, str], int] = {}
-        self._open: set[str] = set()
-
-    @property
-    def steps_open(self) -> bool:
-        """Whether the journal holds a step's start and not its end, which could not be written."""
-        return bool(self._open)
 
     def started(self, steps: Sequence[Step]) -> None:
         """Write and sync the starts, with what the steps were told to do."""
@@ -44,7 +38,6 @@ class Recorder:
             *(ocp.step_start(step.id, step.id) for step in steps),
             *(ocp.extension(step.id, "parameters", step.parameters) for step in steps if step.parameters),
         )
-        self._open |= {step.id for step in steps}
         self._journal.sync()
 
     def received(self, step: Step, item: Item) -> None:
@@ -72,7 +65,6 @@ class Recorder:
             ocp.step_outcome(step.id, result.outcome, result.reason, time.monotonic(), result.duration_s),
             ocp.step_end(step.id, result.outcome),
         )
-        self._open.discard(step.id)
         self._journal.sync()
 
     def tick(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent import __version__
-from agent.journal import Journal, JournalError
-from agent.model import Finding, Outcome, ocp
-from agent.model.verdict import judge
+from agent.host import now
+from agent.journal import Journal, JournalError, read
+from agent.model import Evidence, Outcome, Text, ocp
+from agent.model.run_view import JOURNAL, RunView
 from agent.runner.engine import Engine, Observer
 from agent.runner.recorder import Recorder
 
@@ -42,23 +44,36 @@ def recorded(asked: Asked, journal: Journal, observers: Iterable[Observer] = ())
     where its steps' ends and its own can still be written.
     """
     journal.append(_start(asked))
-    with walked(asked, journal, observers) as engine:
+    with walked(journal, observers) as engine:
         yield engine
 
 
 @contextmanager
-def walked(asked: Asked, journal: Journal, observers: Iterable[Observer] = ()) -> Iterator[Engine]:
+def walked(journal: Journal, observers: Iterable[Observer] = ()) -> Iterator[Engine]:
     """Like :func:`recorded`, of a run that has begun before."""
-    recorder = Recorder(journal)
-    engine = Engine([recorder, *observers])
+    engine = Engine([Recorder(journal), *observers])
     try:
         yield engine
     except BaseException:
-        if not recorder.steps_open:  # else the next check closes them, and the run after them
+        if not journal.open_steps:  # else the next check closes them, and the run after them
             with contextlib.suppress(JournalError):
-                _end(asked, journal, engine, complete=False)
+                _end(journal, complete=False)
         raise
-    _end(asked, journal, engine, complete=True)
+    _end(journal, complete=True)
+
+
+def conclude(
+    journal: Journal, step: str, outcome: Outcome, reason: Text | None, document: Mapping[str, Any] | None = None
+) -> None:
+    """A step that says what came of the whole run; with the ``document`` that it made (strict JSON), as evidence of
+    that kind.
+    """
+    journal.append(ocp.step_start(step, step))
+    if document is not None:
+        data = json.dumps(document, ensure_ascii=False, indent=1).encode()
+        journal.attach(step, Evidence(f"{document['kind']}-json", "", data, "aiodiag", now()))
+    journal.append(ocp.step_outcome(step, outcome, reason, time.monotonic(), 0.0), ocp.step_end(step, outcome))
+    journal.sync()
 
 
 def _start(asked: Asked) -> ocp.Artifact:
@@ -87,11 +102,10 @@ def _start(asked: Asked) -> ocp.Artifact:
     )
 
 
-def _end(asked: Asked, journal: Journal, engine: Engine, *, complete: bool) -> None:
-    outcomes: dict[str, Outcome | None] = {step: result.outcome for step, result in engine.results.items()}
-    findings: list[Finding] = [f for result in engine.results.values() for f in result.findings]
+def _end(journal: Journal, *, complete: bool) -> None:
     journal.settle()  # so that a run that has its end on disk has all its evidence there too
-    journal.append(ocp.run_end(judge(asked.needed, outcomes, findings), complete=complete))
+    verdict = RunView.from_records(read(journal.directory / JOURNAL)).verdict
+    journal.append(ocp.run_end(verdict, complete=complete))
     journal.sync()
 
 

@@ -89,7 +89,10 @@ def test_step(name: str, bout: Bout, host: Host) -> Step:
 
 
 def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:
-    """Watch for so many seconds while a hardware test runs. Raises ``KeyError`` for an unknown watcher."""
+    """Watch for so many seconds while a hardware test runs, or several (``test`` is then empty).
+
+    Raises ``KeyError`` for an unknown watcher.
+    """
     from agent import watch  # here: `aiodiag unit` and `probe` watch nothing
 
     watcher = watch.load(name)
@@ -100,7 +103,7 @@ def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
         _send_all(watcher.interpret(evidence), send)
 
-    return Step(f"watch.{test}.{name}", work, duration_s + WATCH_SLACK_S, salvage)
+    return Step(f"watch.{test}.{name}" if test else f"watch.{name}", work, duration_s + WATCH_SLACK_S, salvage)
 
 
 def profile_step(unit: Mapping[str, str], state: Path) -> Step:

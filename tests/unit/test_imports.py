@@ -41,6 +41,8 @@ ALLOWED = {
         "agent/rules",
         "agent/profiles",
         "agent/history",
+        "agent/replay",
+        "agent/compare",
     },
     "agent/diagnose": {
         "agent/model",
@@ -67,6 +69,7 @@ ALLOWED = {
         "agent/diagnose",
         "agent/profiles",
         "agent/compare",
+        "agent/replay",
         "uploader",
     },
     "uploader": {"agent/model", "agent/durable", "agent/journal"},

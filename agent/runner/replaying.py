@@ -1,0 +1,117 @@
+"""Reproducing a fault on this unit: rounds of exercises until it was seen often enough, or until the time is over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from agent import __version__
+from agent.compare.parts import built_in
+from agent.journal import read
+from agent.model import Outcome, Text
+from agent.model.run_view import JOURNAL, RunView
+from agent.model.utc import utc_text
+from agent.plans import BURN_IN, Symptom, causes, exercises
+from agent.replay import search
+from agent.replay.rate import rate
+from agent.replay.recipe import Recipe, Work, write
+from agent.replay.reproduction import Ending, Reproduction, Shows
+from agent.replay.round import Round
+from agent.runner.recording import conclude
+from agent.runner.rounds import Player
+from agent.runner.run import new_seed
+from agent.tests_hw import load
+from agent.tools import PROGRAMS
+
+POSSIBLE = 0.1
+"""The weight of a cause that the symptom does not name: it is possible, and the search comes to it late; ours."""
+
+REPRODUCTION = "reproduction"
+"""The step that says what came of it; the run has no verdict without."""
+Told = Callable[[Round], None]
+
+
+def possible_works(seconds: float | None = None) -> dict[str, Work]:
+    """What this unit can be made to do: every exercise without the tests whose programs are not installed.
+
+    ``seconds`` is how long each round takes in all (at least one for each test), where somebody wants another length
+    than the plan's.
+    """
+    works = {}
+    for exercise in exercises():
+        tests = tuple(test for test in exercise.tests if _is_installed(test))
+        if not tests:
+            continue
+        work = Work(exercise.name, tests, exercise.seconds, exercise.rest_s, exercise.times, exercise.gives)
+        works[work.name] = work if seconds is None else work.lasting(seconds)
+    return works
+
+
+def reproduction(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h: float, alpha: float) -> Reproduction:
+    """The search for the cause of a symptom by these exercises. Raises ``ValueError`` where there is nothing to search
+    with.
+    """
+    named = symptom.causes if symptom else {}
+    known = [
+        Shows(search.Cause(c.name, c.exposed_by, named.get(c.name, POSSIBLE), c.shape, c.scale), c.codes)
+        for c in causes()
+    ]
+    todo = [search.Exercise(work.name, work.hours, work.gives) for work in works.values()]
+    if not todo:
+        raise ValueError("nothing can be exercised")
+    burn_in = BURN_IN if BURN_IN in works else todo[0].name
+    return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha)
+
+
+def reproduce(state: Reproduction, works: Mapping[str, Work], player: Player, tell: Told) -> Recipe | None:
+    """Play rounds until the reproduction is over, and write down what came of it; ``tell`` hears of each round."""
+    while state.ending is Ending.GOES_ON:
+        played = player.play(len(state.rounds) + 1, works[state.next().name], new_seed())
+        state.took(played)
+        tell(played)
+    view = RunView.from_records(read(player.journal.directory / JOURNAL))
+    recipe = recipe_of(state, works, view, player.journal.directory.name)
+    outcome = Outcome.FAIL if recipe else Outcome.SKIPPED
+    conclude(player.journal, REPRODUCTION, outcome, ending_text(state), recipe.to_json() if recipe else None)
+    return recipe
+
+
+def ending_text(state: Reproduction) -> Text:
+    """What came of it, in one sentence, with the rate at 95 % confidence in rounds."""
+    observed = state.observed
+    if observed is None:
+        return Text("nothing could be exercised as it should be")
+    found = rate(observed)
+    values: dict[str, int | float | str] = {
+        "rounds": int(observed.exposure),
+        "hours": round(state.hours, 2),
+        "failures": observed.failures,
+        "low": round(100 * found.low, 1),
+        "high": round(100 * found.high, 1),
+    }
+    if state.fault is None:
+        return Text("not reproduced in {rounds} rounds ({hours} h): it comes in less than {high} % of them", values)
+    values["code"] = state.fault.code
+    if state.ending is Ending.RARE:
+        return Text("{code} was seen once in {rounds} rounds ({hours} h), and not again", values)
+    return Text("{code} in {failures} of {rounds} rounds: it comes in {low} to {high} % of them", values)
+
+
+def recipe_of(state: Reproduction, works: Mapping[str, Work], view: RunView, run_id: str) -> Recipe | None:
+    """The recipe, where something was reproduced in the run."""
+    return write(
+        state,
+        works,
+        unit=view.unit,
+        rma=view.parameters.get("rma"),
+        symptom=view.parameters.get("symptom"),
+        run_id=run_id,
+        made=utc_text(datetime.now(UTC)),
+        agent=__version__,
+        parts=built_in(view),
+    )
+
+
+def _is_installed(test: str) -> bool:
+    return all(any(os.path.exists(path) for path in PROGRAMS[name].paths) for name in load(test).programs)

@@ -1,0 +1,114 @@
+"""Verifying a repair on this unit: rounds of the recipe until it is believed, or until a fault shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agent import __version__
+from agent.compare.parts import built_in, matched
+from agent.journal import read
+from agent.model import Component, Outcome, Text
+from agent.model.run_view import JOURNAL, RunView
+from agent.model.utc import utc_text
+from agent.replay.recipe import Recipe
+from agent.replay.round import Round
+from agent.replay.verification import Standing, Verification
+from agent.runner.recording import conclude
+from agent.runner.rounds import Player
+from agent.runner.run import new_seed
+
+VERIFICATION = "verification"
+"""The step that says what came of it; the run has no verdict without."""
+CERTIFICATE_SCHEMA = 1
+_OUTCOMES = {
+    Standing.VERIFIED: Outcome.PASS,
+    Standing.STILL_FAULTY: Outcome.FAIL,
+    Standing.OTHER_FAULT: Outcome.FAIL,
+}
+Told = Callable[[Round], None]
+Certificate = dict[str, Any]
+
+
+def verify(state: Verification, player: Player, tell: Told) -> Certificate:
+    """Play rounds until the verification is over, and write down what came of it; ``tell`` hears of each round."""
+    while state.standing is Standing.GOES_ON:
+        # The first round repeats one that failed; the others must not depend on its luck.
+        seed = state.recipe.seed if not state.rounds else new_seed()
+        played = player.play(len(state.rounds) + 1, state.recipe.work, seed)
+        state.rounds.append(played)
+        tell(played)
+    view = RunView.from_records(read(player.journal.directory / JOURNAL))
+    document = certificate(state, view, player.journal.directory.name)
+    outcome = _OUTCOMES.get(state.standing, Outcome.SKIPPED)
+    conclude(player.journal, VERIFICATION, outcome, standing_text(state), document)
+    return document
+
+
+def certificate(state: Verification, view: RunView, run_id: str) -> Certificate:
+    """What QC certifies, as strict JSON: which unit, which fault, what was run, and what may be said."""
+    recipe = state.recipe
+    return {
+        "kind": "aiodiag-certificate",
+        "schema": CERTIFICATE_SCHEMA,
+        "made": utc_text(datetime.now(UTC)),
+        "agent": __version__,
+        "run_id": run_id,
+        "unit": dict(view.unit),
+        "rma": view.parameters.get("rma"),
+        "recipe": {"run_id": recipe.run_id, "sha256": digest(recipe), "made": recipe.made},
+        "fault": recipe.fault.to_json(),
+        "reproduced": {"failures": recipe.observed.failures, "rounds": int(recipe.observed.exposure)},
+        "work": recipe.work.to_json(),
+        "least": recipe.least.to_json(),
+        "verdict": state.standing.name.lower(),
+        "confidence_asked": round(1.0 - state.alpha, 6),
+        "confidence": round(1.0 - state.chance_if_unrepaired, 6),
+        "rounds": len(state.rounds),
+        "clean": state.clean,
+        "needed": state.needed,
+        "hours": round(sum(played.hours for played in state.rounds), 4),
+        "faults": [signature.to_json() for signature in state.faults],
+        "parts": exchanged(recipe.parts, view),
+    }
+
+
+def digest(recipe: Recipe) -> str:
+    """By which a recipe is told from others: SHA-256 of its JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode()).hexdigest()
+
+
+def exchanged(before: tuple[Component, ...], view: RunView) -> dict[str, Any]:
+    """Which of the unit's own parts are not those with which the fault was reproduced."""
+    parts = matched(before, built_in(view))
+    return {
+        "exchanged": [{"old": old.to_json(), "new": new.to_json()} for old, new in parts.exchanged],
+        "removed": [part.to_json() for part in parts.removed],
+        "added": [part.to_json() for part in parts.added],
+    }
+
+
+def standing_text(state: Verification) -> Text:
+    """What came of it, in one sentence."""
+    values: Mapping[str, Any] = {
+        "code": state.recipe.fault.code,
+        "clean": state.clean,
+        "needed": state.needed,
+        "confidence": round(100 * (1 - state.chance_if_unrepaired), 1),
+        "other": ", ".join(signature.code for signature in state.faults),
+    }
+    return {
+        Standing.GOES_ON: Text("{clean} of {needed} rounds without the fault", values),
+        Standing.VERIFIED: Text(
+            "{code} did not come in {clean} rounds: gone with a confidence of {confidence} %", values
+        ),
+        Standing.STILL_FAULTY: Text("{code} came again: the fault is still there", values),
+        Standing.OTHER_FAULT: Text("{code} did not come, but another fault did: {other}", values),
+        Standing.NOT_REACHED: Text(
+            "the conditions of the recipe were not reached: only {clean} of {needed} rounds count", values
+        ),
+        Standing.OUT_OF_TIME: Text("the time is over: only {clean} of {needed} rounds, {confidence} %", values),
+    }[state.standing]
