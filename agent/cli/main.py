@@ -17,7 +17,22 @@ from agent.cli.streams import release, settle, tell
 from agent.model import Text
 from agent.texts import LANGUAGES, language_of, language_of_environment, speak
 
-COMMANDS = ("unit", "probe", "selfcheck", "diagnose", "compare", "profile", "doctor", "bundle", "upload", "outbox")
+COMMANDS = (
+    "unit",
+    "probe",
+    "selfcheck",
+    "test",
+    "replay",
+    "verify",
+    "resume",
+    "diagnose",
+    "compare",
+    "profile",
+    "doctor",
+    "bundle",
+    "upload",
+    "outbox",
+)
 """Modules of ``agent.cli.commands``, in the order of the help."""
 
 

@@ -39,6 +39,7 @@ class StepView:
     """
 
     name: str
+    started: str = ""
     outcome: Outcome | None = None
     reason: Text | None = None
     duration_s: float = 0.0
@@ -55,7 +56,7 @@ class StepView:
 
 @dataclass(slots=True)
 class RunView:
-    """A whole run."""
+    """A whole run. ``last`` is the time of its last record."""
 
     unit: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class RunView:
     started: str = ""
     ended: str | None = None
     complete: bool = False
+    last: str = ""
     steps: dict[str, StepView] = field(default_factory=dict)
 
     @property
@@ -94,6 +96,12 @@ class RunView:
         return {name: step.outcome for name, step in self.steps.items()}
 
     @property
+    def boots(self) -> set[str]:
+        """The boot ids in which the run was walked: that of its start, and of each time it went on."""
+        of_steps = (step.parameters.get("boot_id") for step in self.steps.values())
+        return {str(boot) for boot in (self.metadata.get("boot_id"), *of_steps) if boot}
+
+    @property
     def needed(self) -> list[str]:
         """The steps without which there is no verdict; none, where the run does not say."""
         listed = self.parameters.get("needed")
@@ -117,11 +125,14 @@ class RunView:
 
     def _take(self, record: Record) -> None:
         sequence, time = record["sequenceNumber"], record["timestamp"]
+        self.last = time
         if "testRunArtifact" in record:
             self._take_run(record["testRunArtifact"], time)
         elif "testStepArtifact" in record:
             artifact = record["testStepArtifact"]
             step = self.steps.setdefault(str(artifact["testStepId"]), StepView(name=str(artifact["testStepId"])))
+            if "testStepStart" in artifact:
+                step.started = time
             _take_step(step, artifact, sequence)
 
     def _take_run(self, artifact: Mapping[str, Any], time: str) -> None:

@@ -40,7 +40,8 @@ def close_interrupted(store: RunStore) -> list[Closed]:
     return closed
 
 
-def _close(journal: Journal, recovery: Recovery) -> None:
+def close_steps(journal: Journal, recovery: Recovery) -> None:
+    """Close the steps that were open as ``interrupted``."""
     if recovery.torn:
         journal.append(ocp.run_log("WARNING", f"a torn last line of {len(recovery.torn)} bytes was cut off"))
     reason = Text("the agent or the unit went down")
@@ -49,6 +50,10 @@ def _close(journal: Journal, recovery: Recovery) -> None:
             ocp.step_outcome(step, Outcome.INTERRUPTED, reason, time.monotonic(), 0.0),
             ocp.step_end(step, Outcome.INTERRUPTED),
         )
+
+
+def _close(journal: Journal, recovery: Recovery) -> None:
+    close_steps(journal, recovery)
     if not recovery.ended:
         journal.append(ocp.run_end(RunVerdict.INCOMPLETE, complete=False))
     journal.sync()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from agent import __version__
 from agent.compare.parts import built_in
-from agent.journal import read
+from agent.host import Host
+from agent.journal import Journal, read
 from agent.model import Outcome, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
@@ -18,7 +20,9 @@ from agent.replay.rate import rate
 from agent.replay.recipe import Recipe, Work, write
 from agent.replay.reproduction import Ending, Reproduction, Shows
 from agent.replay.round import Round
-from agent.runner.recording import conclude
+from agent.runner.baseline import Baseline
+from agent.runner.engine import Observer
+from agent.runner.recording import Asked, conclude, recorded
 from agent.runner.rounds import Player
 from agent.runner.run import new_seed
 from agent.tests_hw import load
@@ -27,6 +31,8 @@ from agent.tools import PROGRAMS
 POSSIBLE = 0.1
 """The weight of a cause that the symptom does not name: it is possible, and the search comes to it late; ours."""
 
+EVERY_ROUND = ("kernel_log", "mce", "thermals")
+"""The areas that are looked at after each round where no symptom names any."""
 REPRODUCTION = "reproduction"
 """The step that says what came of it; the run has no verdict without."""
 Told = Callable[[Round], None]
@@ -64,10 +70,42 @@ def reproduction(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h:
     return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha)
 
 
+def replay(
+    asked: Asked,
+    journal: Journal,
+    host: Host,
+    state: Reproduction,
+    works: Mapping[str, Work],
+    *,
+    tell: Told,
+    observers: Iterable[Observer] = (),
+) -> Recipe | None:
+    """A whole run: the unit as it is, then rounds until the reproduction is over.
+
+    Raises like :func:`agent.runner.run.run`. What is needed to go on after a restart is in ``asked.parameters``, as
+    :func:`parameters` gives it.
+    """
+    with recorded(asked, journal, observers) as engine:
+        baseline = Baseline.looked_at(engine, host)
+        areas = asked.parameters["areas"]
+        player = Player(engine, journal, host, areas, dict(baseline.findings), baseline.rest_c)
+        return reproduce(state, works, player, tell)
+
+
+def parameters(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h: float, alpha: float) -> dict[str, Any]:
+    """What a reproduction is told, for the record."""
+    return {
+        "areas": list(symptom.needed if symptom else EVERY_ROUND),
+        "works": [work.to_json() for work in works.values()],
+        "limit_h": limit_h,
+        "alpha": alpha,
+    }
+
+
 def reproduce(state: Reproduction, works: Mapping[str, Work], player: Player, tell: Told) -> Recipe | None:
     """Play rounds until the reproduction is over, and write down what came of it; ``tell`` hears of each round."""
     while state.ending is Ending.GOES_ON:
-        played = player.play(len(state.rounds) + 1, works[state.next().name], new_seed())
+        played = player.play(works[state.next().name], new_seed())
         state.took(played)
         tell(played)
     view = RunView.from_records(read(player.journal.directory / JOURNAL))

@@ -36,7 +36,8 @@ _DONE = (Outcome.PASS, Outcome.FAIL)
 @dataclass(slots=True)
 class Player:
     """Plays rounds in a run that is open. ``areas`` are probed after each; ``before`` is what was found before the
-    first one, ``rest_c`` how warm the unit was then (°C; ``None`` where it does not tell).
+    first one, ``rest_c`` how warm the unit was then (°C; ``None`` where it does not tell), ``number`` that of the next
+    round.
     """
 
     engine: Engine
@@ -45,9 +46,11 @@ class Player:
     areas: Sequence[str]
     before: dict[Signature, Finding]
     rest_c: float | None
+    number: int = 1
 
-    def play(self, number: int, work: Work, seed: int) -> Round:
+    def play(self, work: Work, seed: int) -> Round:
         """One round; its record is on the disk when this returns."""
+        number, self.number = self.number, self.number + 1
         name = f"{number}.round"
         told = {"number": number, "exercise": work.name, "seed": seed}
         self.journal.append(ocp.step_start(name, name), ocp.extension(name, "parameters", told))
@@ -66,9 +69,9 @@ class Player:
         began = time.monotonic()
         exercised, load = self._exercise(number, work, seed)
         hours = (time.monotonic() - began) / 3600.0
-        looking = [_named(f"{number}", probe_step(area, self.host)) for area in self.areas]
+        looking = [named(f"{number}", probe_step(area, self.host)) for area in self.areas]
         looked = self.engine.run(looking, probes_at_once())
-        (judged,) = self.engine.run([_named(f"{number}", judging_step([*exercised, *looked]))])
+        (judged,) = self.engine.run([named(f"{number}", judging_step([*exercised, *looked]))])
         conditions = Conditions(hottest(exercised, "thermals_watch.peak"), load)
         essential = [judged, *(result for result in exercised if ".test." in result.step)]
         showed = shown(judged.findings, self.before)
@@ -86,7 +89,7 @@ class Player:
                 whole_s = work.seconds + work.rest_s
                 steps += [watch_step(watcher, "", whole_s, self.host) for watcher in watchers()]
                 before = processor_times()
-                results += self.engine.run([_named(f"{number}.{phase}", step) for step in steps])
+                results += self.engine.run([named(f"{number}.{phase}", step) for step in steps])
                 share = busy_share(before, processor_times())
                 shares += [share] if share is not None else []
         return results, round(sum(shares) / len(shares), 3) if shares else None
@@ -127,5 +130,6 @@ def hottest(results: Iterable[StepResult], reading: str) -> float | None:
     return max(values, default=None)
 
 
-def _named(prefix: str, step: Step) -> Step:
+def named(prefix: str, step: Step) -> Step:
+    """The step as one of a round."""
     return step._replace(id=f"{prefix}.{step.id}")

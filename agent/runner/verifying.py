@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from agent import __version__
 from agent.compare.parts import built_in, matched
-from agent.journal import read
+from agent.host import Host
+from agent.journal import Journal, read
 from agent.model import Component, Outcome, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
+from agent.plans import Symptom
 from agent.replay.recipe import Recipe
 from agent.replay.round import Round
 from agent.replay.verification import Standing, Verification
-from agent.runner.recording import conclude
+from agent.runner.baseline import Baseline
+from agent.runner.engine import Observer
+from agent.runner.recording import Asked, conclude, recorded
+from agent.runner.replaying import EVERY_ROUND
 from agent.runner.rounds import Player
 from agent.runner.run import new_seed
 
@@ -33,12 +38,41 @@ Told = Callable[[Round], None]
 Certificate = dict[str, Any]
 
 
+def verification(
+    asked: Asked,
+    journal: Journal,
+    host: Host,
+    state: Verification,
+    *,
+    tell: Told,
+    observers: Iterable[Observer] = (),
+) -> Certificate:
+    """A whole run: the unit as it is, then rounds until the verification is over. Raises like
+    :func:`agent.runner.run.run`. ``asked.parameters`` are as :func:`parameters` gives them.
+    """
+    with recorded(asked, journal, observers) as engine:
+        baseline = Baseline.looked_at(engine, host)
+        areas = asked.parameters["areas"]
+        player = Player(engine, journal, host, areas, dict(baseline.findings), baseline.rest_c)
+        return verify(state, player, tell)
+
+
+def parameters(state: Verification, symptom: Symptom | None) -> dict[str, Any]:
+    """What a verification is told, for the record, with the whole recipe."""
+    return {
+        "areas": list(symptom.needed if symptom else EVERY_ROUND),
+        "recipe": state.recipe.to_json(),
+        "limit_h": state.limit_h,
+        "alpha": state.alpha,
+    }
+
+
 def verify(state: Verification, player: Player, tell: Told) -> Certificate:
     """Play rounds until the verification is over, and write down what came of it; ``tell`` hears of each round."""
     while state.standing is Standing.GOES_ON:
         # The first round repeats one that failed; the others must not depend on its luck.
         seed = state.recipe.seed if not state.rounds else new_seed()
-        played = player.play(len(state.rounds) + 1, state.recipe.work, seed)
+        played = player.play(state.recipe.work, seed)
         state.rounds.append(played)
         tell(played)
     view = RunView.from_records(read(player.journal.directory / JOURNAL))

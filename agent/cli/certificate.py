@@ -1,0 +1,83 @@
+"""The certificate of a verified repair: signed by the device, and as one page to print."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.catalogue import entries
+from agent.model import Text
+from agent.texts import render
+
+PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.certificate+json"
+_VERDICTS = {
+    "verified": Text("The reported fault is gone."),
+    "still_faulty": Text("The reported fault is still there."),
+    "other_fault": Text("The reported fault did not show, but another one did."),
+    "not_reached": Text("This could not be verified: the conditions under which the fault came were not reached."),
+    "out_of_time": Text("This could not be verified in the time that was given."),
+}
+_STYLE = (
+    "body{font:11pt/1.45 sans-serif;max-width:44em;margin:2em auto;color:#111}"
+    "h1{font-size:18pt}table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;vertical-align:top;padding:.3em .8em .3em 0;border-bottom:1px solid #ccc}"
+    "th{width:16em;font-weight:normal;color:#444}.verdict{font-size:14pt;font-weight:bold}"
+)
+
+
+def signed(certificate: Mapping[str, Any], state: Path) -> bytes:
+    """The certificate in a DSSE envelope, signed by the device's key. Raises :class:`uploader.keys.KeyUnusable`."""
+    from uploader import dsse, strict_json
+    from uploader.keys import DeviceKey
+
+    return dsse.sign(strict_json.canonical(dict(certificate)), PAYLOAD_TYPE, DeviceKey.load_or_create(state / "key"))
+
+
+def page(certificate: Mapping[str, Any], language: str) -> str:
+    """The certificate as an HTML page without anything from elsewhere, in the person's language."""
+
+    def word(text: Text) -> str:
+        return html.escape(render(text, language))
+
+    rows = "".join(
+        f"<tr><th>{word(label)}</th><td>{html.escape(value)}</td></tr>" for label, value in _rows(certificate, language)
+    )
+    title = word(Text("Certificate of a verified repair"))
+    return (
+        f'<!doctype html><html lang="{html.escape(language.replace("_", "-"))}"><head><meta charset="utf-8">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
+        f'<p class="verdict">{word(_VERDICTS[certificate["verdict"]])}</p><table>{rows}</table></body></html>\n'
+    )
+
+
+def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str]]:
+    unit, fault, parts = certificate["unit"], certificate["fault"], certificate["parts"]
+    known = entries().get(fault["code"])
+    seen, least = certificate["reproduced"], certificate["least"]
+    counts = {"clean": certificate["clean"], "needed": certificate["needed"]}
+    new = [*(pair["new"] for pair in parts["exchanged"]), *parts["added"]]
+    return [
+        (Text("Serial number"), unit.get("serial", "–")),
+        (Text("Model"), f"{unit.get('manufacturer', '')} {unit.get('model', '')}".strip() or "–"),
+        (Text("RMA"), certificate["rma"] or "–"),
+        (Text("Reported fault"), f"{fault['code']} {known.text('title', language) if known else ''}".strip()),
+        (Text("Before the repair"), render(Text("in {failures} of {rounds} rounds", seen), language)),
+        (
+            Text("After the repair"),
+            render(Text("{clean} rounds without it, of {needed} needed", counts), language),
+        ),
+        (Text("Confidence"), f"{100 * certificate['confidence']:.1f} %"),
+        (Text("What was exercised"), f"{', '.join(certificate['work']['tests'])}; {certificate['hours']:g} h"),
+        (Text("At least so warm"), "–" if least["peak_c"] is None else f"{least['peak_c']:g} °C"),
+        (Text("Other faults that showed"), ", ".join(f["code"] for f in certificate["faults"]) or "–"),
+        (Text("Parts that are new"), "; ".join(_part(part) for part in new) or "–"),
+        (Text("Date"), certificate["made"]),
+        (Text("Run"), certificate["run_id"]),
+        (Text("Recipe (SHA-256)"), certificate["recipe"]["sha256"]),
+    ]
+
+
+def _part(part: Mapping[str, str]) -> str:
+    return " ".join(filter(None, (part["manufacturer"], part["model"] or part["description"], part["serial"])))

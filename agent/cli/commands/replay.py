@@ -1,0 +1,74 @@
+"""``aiodiag replay``: make the reported fault happen, say how often it does, and write a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from gettext import gettext as _
+from typing import TYPE_CHECKING
+
+from agent.cli import checking, exercising
+from agent.cli.commands import Subparsers
+from agent.cli.commands.test import number
+from agent.cli.problem import Problem
+from agent.model import Text
+
+if TYPE_CHECKING:
+    from agent.plans import Symptom
+
+HOURS = 8.0
+"""Hours of exercising after which nothing was reproduced; ours: a working day."""
+
+
+def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    text = _("make the reported fault happen again, say how often it does, and write a recipe")
+    parser = subparsers.add_parser("replay", parents=[common], help=text, description=text)
+    parser.add_argument("--symptom", metavar="SYMPTOM", help=_("what is wrong, for example restarts or no-picture"))
+    parser.add_argument("--hours", metavar="HOURS", default=f"{HOURS:g}", help=_("how long at most (default: 8)"))
+    parser.add_argument("--round", metavar="SECONDS", help=_("how long one round exercises (default: as planned)"))
+    parser.add_argument("--confidence", metavar="SHARE", default="0.95", help=_("asked of the verification (0.95)"))
+    checking.add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reproduce, seal, send. Exit status 1 where the fault was reproduced, 3 where it was not: that is never "all
+    right".
+    """
+    from agent import __version__
+    from agent.runner.recording import Asked
+    from agent.runner.replaying import REPRODUCTION, parameters, possible_works, replay, reproduction
+
+    symptom = checking.symptom_named(args.symptom)
+    if symptom is None:
+        raise Problem(Text("what is wrong with it? Give --symptom, for example --symptom restarts"))
+    limit_h = number(args.hours, "--hours", 0.001, 24.0 * 30)
+    alpha = exercising.alpha_of(args.confidence)
+    seconds = None if args.round is None else number(args.round, "--round", 1.0, 86400.0)
+    unit = checking.identified(args)
+    works = possible_works(seconds)
+    if not works:
+        raise Problem(Text("none of the programs that exercise hardware is installed; see: aiodiag doctor"), 3)
+    state = reproduction(symptom, works, limit_h=limit_h, alpha=alpha)
+    asked = Asked(
+        "replay",
+        f"replay-{symptom.name}",
+        __version__,
+        (REPRODUCTION,),
+        symptom.name,
+        args.rma,
+        args.lang,
+        args.command_line,
+        unit,
+        {**parameters(symptom, works, limit_h=limit_h, alpha=alpha), "server": args.server},
+    )
+    _announce(args, symptom, limit_h)
+    with exercising.run(args, unit) as under_way:
+        recipe = replay(asked, under_way.journal, under_way.host, state, works, tell=under_way.teller(state))
+        under_way.finish()
+    return exercising.tell_reproduction(args, under_way, state, recipe)
+
+
+def _announce(args: argparse.Namespace, symptom: Symptom, limit_h: float) -> None:
+    values: dict[str, str | int | float] = {"symptom": symptom.title[args.lang], "hours": round(limit_h, 2)}
+    exercising.say(Text("reproducing: {symptom}; at most {hours} h, stop with Ctrl-C", values), args.lang)

@@ -1,0 +1,64 @@
+"""``aiodiag verify``: run a recipe on the repaired unit until the repair is believed, and certify it."""
+
+from __future__ import annotations
+
+import argparse
+from gettext import gettext as _
+
+from agent.cli import checking, exercising
+from agent.cli.commands import Subparsers
+from agent.cli.commands.test import number
+from agent.model import Text
+
+
+def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    text = _("run a recipe on the repaired unit until the repair is believed, and certify it")
+    parser = subparsers.add_parser("verify", parents=[common], help=text, description=text)
+    parser.add_argument("--recipe", metavar="FILE", required=True, help=_("what aiodiag replay has written"))
+    parser.add_argument("--confidence", metavar="SHARE", default="0.95", help=_("how sure it must be (default: 0.95)"))
+    parser.add_argument("--hours", metavar="HOURS", default="72", help=_("how long at most (default: 72)"))
+    checking.add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify, seal, send. Exit status 0 the fault is gone, with the stated confidence; 1 it or another fault showed; 3
+    it could not be judged.
+    """
+    from agent import __version__
+    from agent.plans import symptom, symptoms
+    from agent.replay.verification import Verification
+    from agent.runner.recording import Asked
+    from agent.runner.verifying import VERIFICATION, parameters, verification
+
+    recipe = exercising.recipe_in(args.recipe)
+    alpha = exercising.alpha_of(args.confidence)
+    state = Verification(recipe, alpha, number(args.hours, "--hours", 0.001, 24.0 * 365))
+    unit = checking.identified(args)
+    exercising.compare_units(recipe, unit, args.lang)
+    complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
+    asked = Asked(
+        "verify",
+        f"verify-{recipe.fault.code}",
+        __version__,
+        (VERIFICATION,),
+        recipe.symptom,
+        args.rma,
+        args.lang,
+        args.command_line,
+        unit,
+        {**parameters(state, complaint), "server": args.server},
+    )
+    values: dict[str, str | int | float] = {
+        "needed": state.needed,
+        "hours": round(state.hours_left, 2),
+        "code": recipe.fault.code,
+    }
+    exercising.say(
+        Text("verifying that {code} is gone: {needed} rounds without it, {hours} h at least", values), args.lang
+    )
+    with exercising.run(args, unit) as under_way:
+        certificate = verification(asked, under_way.journal, under_way.host, state, tell=under_way.teller(state))
+        under_way.finish()
+    return exercising.tell_verification(args, under_way, state, certificate)

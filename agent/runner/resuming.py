@@ -1,0 +1,188 @@
+"""Going on after a restart with a reproduction or verification that was under way.
+
+That the unit went down in the middle of a round is what was looked for as often as not: the round failed, and what the
+unit says of its last session is its signature. Where only the agent was ended the round counts for nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent.catalogue import entry
+from agent.host import Host
+from agent.journal import Journal, JournalDamaged, JournalError, Recovery, RunStore, read
+from agent.model import Outcome, ocp
+from agent.model.run_view import JOURNAL, RunView, StepView
+from agent.plans import symptom
+from agent.probes import areas
+from agent.replay.recipe import Recipe, Work
+from agent.replay.reproduction import Reproduction
+from agent.replay.round import Conditions, Round, Signature, shown
+from agent.replay.verification import Verification
+from agent.runner.baseline import Baseline
+from agent.runner.engine import Observer, probes_at_once
+from agent.runner.recording import boot_id, walked
+from agent.runner.recovery import close_steps
+from agent.runner.replaying import Told, reproduce, reproduction
+from agent.runner.rounds import Player, named, record
+from agent.runner.steps import judging_step, probe_step
+from agent.runner.verifying import Certificate, verify
+
+WENT_DOWN = "DOWN-8715"
+"""What is said of a unit that went down and does not tell why: it went off without being shut down."""
+KINDS = ("replay", "verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """An open run that can go on."""
+
+    run: Path
+    view: RunView
+
+    @property
+    def kind(self) -> str:
+        """``replay`` or ``verify``."""
+        return str(self.view.parameters["kind"])
+
+
+def resumable(store: RunStore) -> Resumable | None:
+    """The newest open reproduction or verification."""
+    for run_id in reversed(store.open_runs()):
+        path = store.path(run_id)
+        try:
+            view = RunView.from_records(read(path / JOURNAL))
+        except (JournalError, JournalDamaged, OSError):
+            continue
+        if view.parameters.get("kind") in KINDS:
+            return Resumable(path, view)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _CutOff:
+    """A round that was cut off: what it was, and how long it had lasted (hours, by the journal's times)."""
+
+    number: int
+    exercise: str
+    seed: int
+    hours: float
+
+    @classmethod
+    def of(cls, step: StepView, last: str) -> _CutOff:
+        told = step.parameters
+        lasted = datetime.fromisoformat(last) - datetime.fromisoformat(step.started)
+        hours = max(0.0, lasted.total_seconds() / 3600.0)
+        return cls(int(told["number"]), str(told["exercise"]), int(told["seed"]), hours)
+
+
+@dataclass(slots=True)
+class Resumed:
+    """A run that goes on: its journal is open, and its steps that were open are closed. ``state`` is made of the rounds
+    that were played before; ``cut_off`` is the round in which the unit went down, if it did in one.
+    """
+
+    journal: Journal
+    view: RunView
+    state: Reproduction | Verification
+    works: dict[str, Work]
+    cut_off: _CutOff | None
+
+    def walk(self, host: Host, tell: Told, observers: Iterable[Observer] = ()) -> Recipe | Certificate | None:
+        """Judge the round that was cut off, then go on until it is over."""
+        with walked(self.journal, observers) as engine:
+            baseline = Baseline.of(self.view)
+            numbers = [step.parameters["number"] for step in self.view.steps.values() if "number" in step.parameters]
+            every, number = self.view.parameters["areas"], max(numbers, default=0) + 1
+            player = Player(engine, self.journal, host, every, dict(baseline.findings), baseline.rest_c, number)
+            if self.cut_off:
+                played = _as_failed(player, self.cut_off, self.works[self.cut_off.exercise])
+                self._took(played)
+                tell(played)
+            if isinstance(self.state, Verification):
+                return verify(self.state, player, tell)
+            return reproduce(self.state, self.works, player, tell)
+
+    def _took(self, played: Round) -> None:
+        if isinstance(self.state, Verification):
+            self.state.rounds.append(played)
+        else:
+            self.state.took(played)
+
+
+def reopen(open_run: Resumable) -> Resumed:
+    """Go on with it. Raises :class:`agent.journal.JournalError` where the journal cannot be written, and ``KeyError``,
+    ``TypeError`` or ``ValueError`` where it does not say what to do.
+    """
+    journal, recovery = Journal.reopen(open_run.run)
+    try:
+        return _reopened(open_run.view, journal, recovery)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _reopened(view: RunView, journal: Journal, recovery: Recovery) -> Resumed:
+    state, works = _state(view)
+    for played in _rounds(view):
+        if isinstance(state, Verification):
+            state.rounds.append(played)
+        else:
+            state.took(played)
+    close_steps(journal, recovery)
+    here = boot_id()
+    name = f"resume.{1 + sum(step.startswith('resume.') for step in view.steps)}"
+    told = {"boot_id": here, "cut_off": list(recovery.open_steps)}
+    journal.append(
+        ocp.step_start(name, name),
+        ocp.extension(name, "parameters", told),
+        ocp.step_outcome(name, Outcome.PASS, None, time.monotonic(), 0.0),
+        ocp.step_end(name, Outcome.PASS),
+    )
+    journal.sync()
+    cut_off = [view.steps[step] for step in recovery.open_steps if step.endswith(".round")]
+    went_down = bool(here) and here not in view.boots
+    return Resumed(journal, view, state, works, _CutOff.of(cut_off[0], view.last) if cut_off and went_down else None)
+
+
+def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]:
+    told = view.parameters
+    limit_h, alpha = float(told["limit_h"]), float(told["alpha"])
+    if told["kind"] == "verify":
+        recipe = Recipe.from_json(told["recipe"])
+        return Verification(recipe, alpha, limit_h), {recipe.work.name: recipe.work}
+    works = {work.name: work for work in map(Work.from_json, told["works"])}
+    complaint = symptom(told["symptom"]) if told["symptom"] else None
+    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha), works
+
+
+def _rounds(view: RunView) -> list[Round]:
+    """The rounds that came to their end, in their order."""
+    played = [Round.from_json(step.round) for step in view.steps.values() if step.round]
+    return sorted(played, key=lambda one: one.number)
+
+
+def _as_failed(player: Player, cut_off: _CutOff, work: Work) -> Round:
+    """The round in which the unit went down, by what the unit says of it now. What was not read of it in time (how warm
+    it was) is not known.
+    """
+    began = time.monotonic()
+    name = f"{cut_off.number}.down"
+    player.journal.append(ocp.step_start(name, name))
+    player.journal.sync()
+    looked = player.engine.run([named(name, probe_step(area, player.host)) for area in areas()], probes_at_once())
+    (judged,) = player.engine.run([named(name, judging_step(looked))])
+    showed = shown(judged.findings, player.before)
+    # It may have gone down before the run too: then that it did is nothing new, and here it counts all the same.
+    down = [Signature.of(finding) for finding in judged.findings if finding.code.startswith("DOWN-")]
+    down = down or [Signature(WENT_DOWN, entry(WENT_DOWN).component, "")]
+    hours = min(cut_off.hours, work.hours)
+    exposed = {kind: amount * hours for kind, amount in work.gives.items()}
+    signatures = tuple(dict.fromkeys([*down, *showed]))
+    played = Round(cut_off.number, work.name, cut_off.seed, hours, exposed, Conditions(), signatures, whole=False)
+    record(player.journal, name, played, time.monotonic() - began)
+    return played

@@ -1,0 +1,44 @@
+"""Hardware tests that somebody named: side by side, with all watchers, then the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.host import Host
+from agent.journal import Journal, read
+from agent.model.run_view import JOURNAL, RunView
+from agent.runner.engine import Observer
+from agent.runner.recording import Asked, recorded
+from agent.runner.scratch import scratch
+from agent.runner.steps import RULES, judging_step, test_step, watch_step
+from agent.tests_hw import Bout, load
+from agent.watch import watchers
+
+
+def needed(names: Iterable[str]) -> tuple[str, ...]:
+    """The steps without which such a run has no verdict."""
+    return (*(f"test.{name}" for name in names), RULES)
+
+
+def run_tests(
+    asked: Asked,
+    journal: Journal,
+    host: Host,
+    names: Sequence[str],
+    seconds: float | None,
+    *,
+    seed: int,
+    observers: Iterable[Observer] = (),
+) -> RunView:
+    """Run the tests ``names`` for so many seconds, or for as long as the most patient of them needs at least.
+
+    Raises like :func:`agent.runner.run.run`, and ``KeyError`` for an unknown test.
+    """
+    least = max(load(name).least_s for name in names)
+    whole = max(seconds or 0.0, least)
+    with recorded(asked, journal, observers) as engine, scratch(journal.directory) as folder:
+        bout = Bout(whole, seed, folder)
+        steps = [test_step(name, bout, host) for name in names]
+        steps += [watch_step(watcher, "", whole, host) for watcher in watchers()]
+        engine.run([judging_step(engine.run(steps))])
+    return RunView.from_records(read(journal.directory / JOURNAL))
