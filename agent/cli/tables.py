@@ -17,6 +17,7 @@ from agent.cli.console import AgentConsole
 from agent.cli.plain import clean
 from agent.model import Component, Gap, Outcome, Reading, RunVerdict, Severity, Text
 from agent.model.run_view import FoundFinding, RunView
+from agent.model.step_name import round_of
 from agent.runner.step import StepResult
 from agent.texts import render
 from agent.texts.words import COMPONENTS, OUTCOMES, SEVERITIES, VERDICTS, source_word, step_word
@@ -74,7 +75,7 @@ def print_run(view: RunView, language: str) -> None:
         _print_components(paper, view.components)
     paper.heading(Text("What was looked at"))
     rows = [
-        (paper.say(step_word(name)), _outcome(paper, step.outcome), f"{len(step.readings)}", f"{step.duration_s:.2f} s")
+        (_step(paper, name), _outcome(paper, step.outcome), f"{len(step.readings)}", f"{step.duration_s:.2f} s")
         for name, step in view.steps.items()
     ]
     paper.table([Text("Area"), Text("Outcome"), Text("Readings"), Text("Time")], rows)
@@ -221,6 +222,11 @@ def _print_gaps(paper: Paper, gaps: Sequence[tuple[str, Gap]]) -> None:
         (f"{paper.say(step_word(step))} {gap.subject}".strip(), paper.say(gap.reason), gap.remedy) for step, gap in gaps
     ]
     paper.table([Text("What"), Text("Why"), Text("What would help")], list(dict.fromkeys(rows)))
+
+
+def _step(paper: Paper, name: str) -> str:
+    number = round_of(name)
+    return paper.say(step_word(name)) if number is None else f"{number}: {paper.say(step_word(name))}"
 
 
 def _outcome(paper: Paper, outcome: Outcome | None) -> Styled:

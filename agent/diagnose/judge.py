@@ -12,6 +12,7 @@ from agent.diagnose.files import InputRefused
 from agent.diagnose.kept import Kept
 from agent.model import Component, Gap, Outcome, Reading, Text
 from agent.model.run_view import RunView
+from agent.model.step_name import plain
 from agent.model.utc import utc_text
 from agent.runner.engine import Engine, Observer
 from agent.runner.identity import from_probe
@@ -23,8 +24,8 @@ INTERPRET_S = 20.0
 """Seconds for making sense of the evidence of one step; it takes milliseconds, and more where the machine has other
 work, so this only ends one that hangs; ours.
 """
-STEPS_MOST = 200
-"""Steps of one input; ours, ten times what the longest plan has."""
+STEPS_MOST = 20_000
+"""Steps of one input; ours: a thousand rounds of a reproduction."""
 AT_ONCE = 32
 """Processes at the same time; ours."""
 
@@ -97,7 +98,7 @@ def _step(captured: CapturedStep) -> Step:
 
 
 def _interpreted(captured: CapturedStep) -> Iterator[Component | Reading | Gap]:
-    kind, _, name = captured.id.partition(".")
+    kind, _, name = plain(captured.id).partition(".")
     if kind == "probe" and name in probes.areas():
         yield from probes.load(name).interpret(captured.evidence)
     elif kind == "watch" and name.rpartition(".")[2] in watch.watchers():

@@ -16,7 +16,7 @@ from agent.diagnose.files import InputRefused
 from agent.diagnose.strict import read_header
 from agent.model import Evidence, Gap, Outcome, Text
 from agent.model.run_view import JOURNAL, Record, RunView, StepView
-from agent.runner.steps import RULES
+from agent.model.step_name import concludes
 from uploader.bundle.format import MAX_DECOMPRESSED
 from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
@@ -58,7 +58,7 @@ def captured(records: Iterable[Record], stored: Stored, *, run_id: str) -> Captu
     """
     view = RunView.from_records(record for record in records if not _is_concluded(record))
     room = _Room(stored)
-    steps = tuple(_step(step_id, step, room) for step_id, step in view.steps.items() if step_id != RULES)
+    steps = tuple(_step(step_id, step, room) for step_id, step in view.steps.items() if not concludes(step_id))
     return Capture(
         unit=view.unit,
         needed=tuple(view.needed),

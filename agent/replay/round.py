@@ -89,9 +89,9 @@ class Round:
     def from_json(cls, data: Mapping[str, Any]) -> Round:
         """Inverse of :meth:`to_json`; raises ``KeyError``, ``TypeError`` or ``ValueError`` when it is none."""
         return cls(
-            int(data["number"]),
+            int(_positive(data["number"])),
             str(data["exercise"]),
-            int(data["seed"]),
+            int(_positive(data["seed"])),
             _positive(data["hours"]),
             {str(name): _positive(amount) for name, amount in data["exposed"].items()},
             Conditions.from_json(data["conditions"]),

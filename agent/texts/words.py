@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.model import ComponentKind, Outcome, RunVerdict, Severity, Text
+from agent.model.step_name import plain
 from agent.texts import render
 
 OUTCOMES = {
@@ -79,11 +80,18 @@ _OTHERS = {
     "rules": Text("judgement"),
     "profile": Text("comparison with what this model should have"),
     "earlier": Text("comparison with the earlier check"),
+    "round": Text("the whole round"),
+    "down": Text("after the unit went down"),
+    "reproduction": Text("reproduction"),
+    "verification": Text("verification"),
 }
 
 
 def step_word(step: str) -> Text:
-    """What a step looks at; an area that has no word yet is called by its name."""
+    """What a step looks at, whichever round it belongs to; an area that has no word yet is called by its name."""
+    step = plain(step)
+    if step.startswith("resume."):
+        return Text("going on after a restart")
     if step in _OTHERS:
         return _OTHERS[step]
     if step.startswith("watch."):

@@ -1,0 +1,29 @@
+"""The names of steps: ``probe.AREA``, ``test.NAME``, ``watch.NAME``, ``rules``; those of a round begin with its number.
+
+A round of a reproduction or verification has ``3.1.test.memory`` (bout 1 of round 3), ``3.probe.mce``, ``3.rules``, and
+``3.round``, which is open all the while; after the unit went down in it ``3.down`` and ``3.down.probe.mce``.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ROUND = re.compile(r"(\d+)\.(?:(?:\d+|down)\.)?(?=[a-z])")
+_CONCLUDE = re.compile(r"(?:rules|round|down|reproduction|verification|resume\.\d+)")
+
+
+def round_of(step: str) -> int | None:
+    """The number of the round that a step belongs to; ``None`` where it is none's."""
+    match = _ROUND.match(step)
+    return int(match[1]) if match else None
+
+
+def plain(step: str) -> str:
+    """What a step is called apart from its round."""
+    match = _ROUND.match(step)
+    return step[match.end() :] if match else step
+
+
+def concludes(step: str) -> bool:
+    """Whether a step gathers nothing of its own and says what follows from others."""
+    return _CONCLUDE.fullmatch(plain(step)) is not None
