@@ -17,6 +17,7 @@ def scratch(run: Path) -> Iterator[Path]:
     Raises :class:`agent.journal.JournalError` where it cannot be made: then nothing can be recorded there either.
     """
     folder = _beside(run)
+    remove(run)  # the run may have been cut off and now goes on
     try:
         folder.mkdir(mode=0o700)
     except OSError as e:

@@ -23,6 +23,13 @@ def test_it_is_empty_ours_alone_and_gone_afterwards(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_an_earlier_one_left_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "run.scratch").mkdir()
+    (tmp_path / "run.scratch" / "data").write_bytes(b"x")
+    with scratch(tmp_path / "run") as folder:
+        assert list(folder.iterdir()) == []
+
+
 def test_where_it_cannot_be_made_nothing_is_recorded_either(tmp_path: Path) -> None:
     with pytest.raises(JournalError), scratch(tmp_path / "nowhere" / "run"):
         raise AssertionError("there is no such directory")
