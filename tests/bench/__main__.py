@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
-from tests.bench import corpus, personality, report, shell
+from tests.bench import corpus, loops, personality, report, shell
 from tests.bench.aio import SHM, VirtualAio, restored, snapshot
 from tests.bench.checked import Checked
 from tests.bench.image import Image, build
@@ -36,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     known = scenarios()
     chosen = [s for s in known if _is_meant(s, arguments.names)]
-    if arguments.names and not chosen:
+    if arguments.names and not chosen and not arguments.loops:
         parser.error(f"no scenario or mark is named {' or '.join(arguments.names)}; --list shows them")
     try:
+        if arguments.loops:
+            return _loops(arguments.names)
         if arguments.list:
             return _list(known)
         _sweep()
@@ -66,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times")
     parser.add_argument("--record", type=Path, metavar="FOLDER", help="save each bundle and a capture of its evidence")
+    parser.add_argument(
+        "--loops", action="store_true", help="from the symptom to a recipe and a verdict, instead of self-checks"
+    )
     parser.add_argument("--report", action="store_true", help="write the table into docs/bench.md")
     return parser
 
@@ -102,6 +107,28 @@ def _run(chosen: Sequence[Scenario], arguments: argparse.Namespace) -> int:
         report.write(all_ended, seconds)
     print("\n".join(report.summary(all_ended, seconds)))
     return 0 if all(e.judgement.result == "passed" for e in all_ended) else 1
+
+
+def _loops(names: Sequence[str]) -> int:
+    """One machine for each loop, one after the other."""
+    chosen = [one for one in loops.loops() if not names or any(fnmatchcase(one.name, name) for name in names)]
+    if not chosen:
+        tell(f"bench: there are these loops: {', '.join(one.name for one in loops.loops())}")
+        return 2
+    _sweep()
+    image = build()
+    wrong = 0
+    for one in chosen:
+        tell(f"bench: {one.name} ({one.symptom})")
+        with restored(personality.load("aio-24"), image) as aio:
+            walked = loops.walk(one, aio)
+        replay_s, still_s, gone_s = walked.seconds
+        times = f"replay {replay_s:.0f} s, verify {still_s:.0f} s and {gone_s:.0f} s"
+        print(
+            f"{'FAILED' if walked.trouble else 'passed'} {one.name}: {walked.fault}, {times} {walked.trouble}".rstrip()
+        )
+        wrong += bool(walked.trouble)
+    return 1 if wrong else 0
 
 
 def _ready(image: Image, chosen: Sequence[Scenario]) -> Image:

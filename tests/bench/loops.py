@@ -12,16 +12,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from tests.bench.aio import VirtualAio
 from tests.bench.checked import COMMAND
+from tests.bench.hardware.processor import CORRECTED_MEMORY
 from tests.bench.runner import tell
 
 ROUND_S = 20
 """Seconds of one round: emulated processors warm up within ten (the heat model's time runs eight times as fast)."""
 REPLAY_LIMIT_S = 1500.0
 HOURS = "0.3"
+PANEL_FLAPS = "LCD-4049"
+OUTSIDE = 2
+"""The port of the hub that is a socket."""
 WARM_C = 61.0
 """A unit at rest has 36 °C, one that works with all its processors soon more than 65 °C."""
 
@@ -41,7 +46,6 @@ class Walked(NamedTuple):
     loop: Loop
     trouble: str
     fault: str
-    rounds: int
     seconds: tuple[float, float, float]
 
 
@@ -65,44 +69,59 @@ def loops() -> list[Loop]:
 
 def walk(one: Loop, aio: VirtualAio) -> Walked:
     """Reproduce, verify while the fault is there, verify after it was taken out."""
-    seconds: list[float] = []
-    fault, rounds, trouble = "", 0, ""
+    told: list[tuple[dict[str, Any], float]] = []
+    trouble = ""
     try:
-        with one.faulty(aio):
-            told = _run(aio, seconds, "replay", "--symptom", one.symptom, "--round", str(ROUND_S), "--hours", HOURS)
-            replay = told["replay"]
-            fault, rounds = (replay["fault"] or {}).get("code", ""), replay["rounds"]
-            if fault not in one.codes or not replay["recipe"]:
-                raise _Wrong(f"reproduced {fault or 'nothing'} ({replay['ending']})")
-            still = _run(aio, seconds, "verify", "--recipe", replay["recipe"])["verification"]
-        if still["verdict"] != "still_faulty":
-            raise _Wrong(f"the faulty machine is called {still['verdict']}")
-        gone = _run(aio, seconds, "verify", "--recipe", replay["recipe"])["verification"]
-        if gone["verdict"] != "verified" or gone["confidence"] < 0.95:
-            raise _Wrong(f"the repaired machine is called {gone['verdict']} ({gone['confidence']}, {gone['faults']})")
+        for document, seconds in _steps(one, aio):
+            told.append((document, seconds))
+        trouble = _trouble(one, *(document for document, _ in told))
     except _Wrong as e:
         trouble = str(e)
-    first, second, third = (*seconds, 0.0, 0.0, 0.0)[:3]
-    return Walked(one, trouble, fault, rounds, (first, second, third))
+    replay = told[0][0].get("replay", {}) if told else {}
+    first, second, third = (*(seconds for _, seconds in told), 0.0, 0.0, 0.0)[:3]
+    return Walked(one, trouble, (replay.get("fault") or {}).get("code", ""), (first, second, third))
+
+
+def _steps(one: Loop, aio: VirtualAio) -> Iterator[tuple[dict[str, Any], float]]:
+    with one.faulty(aio):
+        told, seconds = _run(aio, "replay", "--symptom", one.symptom, "--round", str(ROUND_S), "--hours", HOURS)
+        yield told, seconds
+        recipe = told["replay"]["recipe"]
+        if not recipe:
+            return
+        yield _run(aio, "verify", "--recipe", recipe)
+    yield _run(aio, "verify", "--recipe", recipe)
+
+
+def _trouble(one: Loop, reproduced: dict[str, Any], *verified: dict[str, Any]) -> str:
+    """What of it is not as it must be; ``""`` where all is."""
+    replay = reproduced["replay"]
+    code = (replay["fault"] or {}).get("code")
+    if code not in one.codes or len(verified) != 2:
+        return f"reproduced {code or 'nothing'} ({replay['ending']})"
+    still, gone = (told["verification"] for told in verified)
+    if still["verdict"] != "still_faulty":
+        return f"the faulty machine is called {still['verdict']}"
+    if gone["verdict"] != "verified" or gone["confidence"] < 0.95:
+        return f"the repaired machine is called {gone['verdict']} ({gone['confidence']}, {gone['faults']})"
+    return ""
 
 
 class _Wrong(Exception):
     """What the agent said is not so."""
 
 
-def _run(aio: VirtualAio, seconds: list[float], *words: str) -> dict[str, Any]:
+def _run(aio: VirtualAio, *words: str) -> tuple[dict[str, Any], float]:
     began = time.monotonic()
     ran = aio.guest.run(COMMAND, *words, "--json", "--lang", "en", timeout_s=REPLAY_LIMIT_S)
-    seconds.append(time.monotonic() - began)
     tell("\n".join(f"      {line}" for line in ran.err.strip().splitlines()))
     if ran.status not in (0, 1, 3) or "Traceback" in ran.err:
         raise _Wrong(f"aiodiag {words[0]} ended with {ran.status}: {ran.err.strip()[-600:]}")
-    document: dict[str, Any] = json.loads(ran.out)
-    return document
+    return json.loads(ran.out), time.monotonic() - began
 
 
 @contextmanager
-def _again_and_again(do: Callable[[], None], *, when: Callable[[], bool], every_s: float) -> Iterator[None]:
+def _again_and_again(do: Callable[[], object], *, when: Callable[[], bool], every_s: float) -> Iterator[None]:
     """Do something every so many seconds as long as a condition holds."""
     over = threading.Event()
 
@@ -121,6 +140,25 @@ def _again_and_again(do: Callable[[], None], *, when: Callable[[], bool], every_
         thread.join()
 
 
+@contextmanager
+def _while_it_holds(fault: Callable[[], AbstractContextManager[None]], when: Callable[[], bool]) -> Iterator[None]:
+    """A fault that is there as long as a condition holds."""
+    there = contextlib.ExitStack()
+    held = False
+
+    def follow() -> None:
+        nonlocal held
+        holds = when()
+        if holds and not held:
+            there.enter_context(fault())
+        elif held and not holds:
+            there.pop_all().close()
+        held = holds
+
+    with there, _again_and_again(follow, when=lambda: True, every_s=0.5):
+        yield
+
+
 def _warm(aio: VirtualAio) -> Callable[[], bool]:
     return lambda: aio.cooling.temperature > WARM_C
 
@@ -132,36 +170,30 @@ def memory_bit_when_warm(aio: VirtualAio) -> Iterator[None]:
         yield
 
 
-@loop("overheats", "HEAT-2032", "HEAT-2045", "HEAT-2058", "HEAT-2061", "HEAT-2074", "HEAT-2087")
+@loop("overheats", "HEAT-2035")
 def heatsink_blocked(aio: VirtualAio) -> Iterator[None]:
     """The heat sink is full of dust."""
     with aio.cooling.heatsink_blocked(2.6):
         yield
 
 
-@loop("flickers-warm", "LCD-4228", "LCD-4215")
+@loop("flickers-warm", PANEL_FLAPS)
 def screen_cable_when_warm(aio: VirtualAio) -> Iterator[None]:
     """The panel's connector opens and closes while the unit is warm."""
-    with contextlib.ExitStack() as flapping:
-        state = {"on": False}
-
-        def follow() -> None:
-            warm = aio.cooling.temperature > WARM_C
-            if warm and not state["on"]:
-                flapping.enter_context(aio.panel.flapping())
-            elif not warm and state["on"]:
-                flapping.pop_all().close()
-            state["on"] = warm
-
-        with _again_and_again(follow, when=lambda: True, every_s=0.5):
-            yield
-
-
-@loop("freezes", "CPU-6002", "CPU-6041", "LOG-8492")
-def corrected_machine_checks_under_load(aio: VirtualAio) -> Iterator[None]:
-    """The processor reports corrected errors while it works hard."""
-    with _again_and_again(lambda: aio.processor.corrected_error(CORRECTED), when=_warm(aio), every_s=3.0):
+    with _while_it_holds(aio.panel.flapping, _warm(aio)):
         yield
 
 
-CORRECTED = 0x9C00004000010091
+@loop("usb-drops", "LOG-8554", "USB-7205")
+def usb_overload_under_load(aio: VirtualAio) -> Iterator[None]:
+    """A USB socket is overloaded for a moment, again and again, while the unit works hard."""
+    with _while_it_holds(lambda: aio.usb.overload(OUTSIDE), _warm(aio)):
+        yield
+
+
+@loop("freezes", "LOG-8484")
+def corrected_machine_checks_under_load(aio: VirtualAio) -> Iterator[None]:
+    """The memory controller corrects errors while the unit works hard."""
+    report = partial(aio.processor.corrected_error, CORRECTED_MEMORY)
+    with _again_and_again(report, when=_warm(aio), every_s=3.0):
+        yield
