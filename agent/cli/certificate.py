@@ -44,7 +44,7 @@ def page(certificate: Mapping[str, Any], language: str) -> str:
     rows = "".join(
         f"<tr><th>{word(label)}</th><td>{html.escape(value)}</td></tr>" for label, value in _rows(certificate, language)
     )
-    title = word(Text("Certificate of a verified repair"))
+    title = word(Text("Verification of a repair"))
     return (
         f'<!doctype html><html lang="{html.escape(language.replace("_", "-"))}"><head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
