@@ -62,6 +62,7 @@ class _Running:
     evidence: list[Evidence] = field(default_factory=list)
     salvaging: bool = False
     killed: bool = False
+    broken: bool = False
     watch: Watch | None = None
 
 
@@ -111,7 +112,7 @@ class Engine:
         watch: Watch | None = None
         try:
             watch = Watch(step.guard) if step.guard else None
-            worker = Worker(step.work)
+            worker = Worker(step.work, kept=step.guard is not None)
         except OSError as e:  # no more processes or descriptors: this step's trouble, and nobody else's
             result.trouble.append(Trouble("step-not-started", Text("the check itself broke"), str(e)))
             if watch:
@@ -160,9 +161,12 @@ class Engine:
             for observer in self._observers:
                 observer.received(running.step, item)
         failure = running.worker.failure
-        if failure:
+        if failure and not running.broken:
+            running.broken = True
             self._trouble(running, "step-failed", Text("the check itself broke"), failure)
-        if ended or failure:
+            if not ended and not running.killed:  # whatever it still does, nobody can understand it
+                self._kill(running)
+        if ended:
             self._finish(running)
 
     def _give_back_lost_time(self, waited: float) -> None:
@@ -209,7 +213,8 @@ class Engine:
             running.worker.kill()
             running.worker.await_end()
         status = running.worker.exit_status
-        if status not in (0, 1) and not running.killed:
+        explained = running.worker.done or running.worker.failure
+        if not running.killed and (status not in (0, 1) or not explained):
             described = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
             reason = Text("the check itself broke")
             self._trouble(running, "step-crashed", reason, described)
@@ -226,7 +231,13 @@ class Engine:
         def work(send: Send) -> None:
             salvage(evidence, send)
 
-        again = _Running(step, Worker(work), ended.result, ended.began, time.monotonic() + SALVAGE_S)
+        try:
+            worker = Worker(work)
+        except OSError as e:
+            self._trouble(ended, "step-not-started", Text("the check itself broke"), str(e))
+            self._conclude(ended)
+            return
+        again = _Running(step, worker, ended.result, ended.began, time.monotonic() + SALVAGE_S)
         again.salvaging = True
         self._follow(again)
 
@@ -243,10 +254,13 @@ class Engine:
         stopped, self._running = self._running, []
         for running in stopped:
             running.worker.kill()
-        for running in stopped:
             if running.watch:
-                running.watch.close()
-            running.worker.await_end()
+                running.watch.kill()
+        limit = time.monotonic() + GRACE_S  # for all of them: a person waits
+        for running in stopped:
+            running.worker.await_end(limit)
+            if running.watch:
+                running.watch.close(limit)
             self._selector.unregister(running.worker.fd)
             running.worker.close()
             running.result.outcome = Outcome.SKIPPED

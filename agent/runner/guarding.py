@@ -58,8 +58,14 @@ class Watch:
         """What broke, for the journal."""
         return self._worker.failure or ""
 
-    def close(self) -> None:
-        """End the watch. One that is stuck in the kernel is left behind."""
+    def kill(self) -> None:
+        """Have it end, without waiting for it."""
         self._worker.kill()
-        self._worker.await_end()
+
+    def close(self, until: float | None = None) -> None:
+        """End the watch, and wait for that as :meth:`Worker.await_end` does. One that is stuck in the kernel is left
+        behind.
+        """
+        self._worker.kill()
+        self._worker.await_end(until)
         self._worker.close()

@@ -135,14 +135,22 @@ def earlier_step(unit: Mapping[str, str], state: Path, run_id: str) -> Step:
 def _evidence_first(
     gathered: Iterable[Evidence | Gap], interpret: Callable[[Sequence[Evidence]], Iterable[Seen]], send: Send
 ) -> None:
-    """All evidence is sent, and so kept, before any of it is interpreted."""
+    """All evidence is sent, and so kept, before any of it is interpreted. Raises ``TypeError`` for what the one or the
+    other must not give: findings are the rules' own.
+    """
     evidence: list[Evidence] = []
     for item in gathered:
+        _require(item, Evidence, Gap)
         send(item)
         if isinstance(item, Evidence):
             evidence.append(item)
     send(Gathered())
     _send_all(interpret(evidence), send)
+
+
+def _require(item: object, *kinds: type) -> None:
+    if not isinstance(item, kinds):
+        raise TypeError(f"a {type(item).__name__} instead of {', '.join(kind.__name__ for kind in kinds)}")
 
 
 def _judge(rule: Rule, readings: Readings) -> Iterator[Finding]:
@@ -155,6 +163,7 @@ def _judge(rule: Rule, readings: Readings) -> Iterator[Finding]:
 
 def _send_all(items: Iterable[Item], send: Send) -> None:
     for item in items:
+        _require(item, Component, Reading, Gap)
         send(item)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import struct
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from agent.model import Component, Evidence, Finding, Gap, Reading
+from agent.runner.keeping import STOP_S, keep, only
 
 
 class Gathered(NamedTuple):
@@ -50,7 +52,7 @@ class TimeLimit(NamedTuple):
 Send = Callable[[Item | TimeLimit], None]
 Work = Callable[[Send], None]
 
-GRACE_S = 1.0
+GRACE_S = STOP_S
 """Seconds that a killed worker gets to be gone before it is left behind (it is stuck in the kernel); ours."""
 
 _HEAD = struct.Struct(">II")
@@ -58,6 +60,10 @@ FRAME_CAP = 64 * 1024 * 1024
 """Bytes of one frame; a worker that claims more is broken. A program's output is capped far below it."""
 ITEM_CAP = 1024 * 1024
 """Bytes of one item without its raw data, far below what a record of the journal may have; no sensor says so much."""
+LEVELS = 20
+"""How deep an item may be nested; a finding's values have four. What is nested as deep as Python can just read it could
+not be written into the journal. Ours.
+"""
 TOTAL_CAP = 256 * 1024 * 1024
 """Bytes that one worker may send in all; ours."""
 CHUNK = 1 << 20
@@ -72,6 +78,24 @@ _KINDS: dict[str, type[Component | Reading | Gap | Finding | Gathered | TimeLimi
     "timelimit": TimeLimit,
 }
 _PR_SET_PDEATHSIG = 1
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    return value
+
+
+def _require_shallow(value: Any, levels: int = LEVELS) -> None:
+    if isinstance(value, dict | list):
+        if not levels:
+            raise ValueError("nested too deeply")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _require_shallow(inner, levels - 1)
+
+
+_HEADER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)  # the journal takes no others either
 _OOM_SCORE = b"500"  # between the agent (0) and the programs it starts, which the kernel should take first
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -81,11 +105,13 @@ class Worker:
     """A forked process that runs ``work`` and sends what it gives through a pipe.
 
     ``fd`` becomes readable when there is something to :meth:`receive`. The child holds no descriptor of its parent but
-    the pipe, dies with its parent, and its standard streams lead nowhere: what it has to say, it sends. Raises
-    ``OSError`` when there can be no more processes or descriptors.
+    the pipe, dies with its parent, and its standard streams lead nowhere: what it has to say, it sends. One that is
+    ``kept`` takes all with it that it started, wherever that went (:mod:`agent.runner.keeping`). Raises ``OSError``
+    when there can be no more processes or descriptors.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, kept: bool = False) -> None:
+        self._kept = kept
         self.fd, write_end = os.pipe()
         parent = os.getpid()
         # A signal that arrives while Python runs its after-fork hooks is swallowed there, and Ctrl-C would be lost.
@@ -93,6 +119,9 @@ class Worker:
         try:
             self.pid = os.fork()
             if self.pid == 0:
+                if kept:
+                    keeper = os.getpid()
+                    keep(parent, write_end, lambda: _child(work, write_end, keeper))
                 _child(work, write_end, parent)
         except OSError:
             os.close(self.fd)
@@ -106,6 +135,8 @@ class Worker:
         self._received = 0
         self.failure: str | None = None
         """The traceback of the work, or why its stream cannot be understood."""
+        self.done = False
+        """Whether the work came to its end. A process that ends without having said so crashed, whatever its status."""
         self.exit_status: int | None = None
         """As :attr:`subprocess.Popen.returncode`; ``None`` while it runs."""
 
@@ -126,7 +157,9 @@ class Worker:
             self._unpack(items)
         except Exception as e:  # whatever a broken worker sends, it breaks its own step only
             self.failure = f"garbled stream: {type(e).__name__}: {e}"
-        if ended and self._buffer and self.failure is None:
+        if self.failure is not None:
+            self._buffer.clear()
+        elif ended and self._buffer:
             self.failure = f"the stream ends {len(self._buffer)} bytes into a frame"
         return items, ended
 
@@ -141,11 +174,14 @@ class Worker:
             end = _HEAD.size + header_size + blob_size
             if len(self._buffer) < end:
                 return
-            header = json.loads(self._buffer[_HEAD.size : _HEAD.size + header_size])
+            header = _HEADER.decode(self._buffer[_HEAD.size : _HEAD.size + header_size].decode())
+            _require_shallow(header)
             blob = bytes(self._buffer[_HEAD.size + header_size : end])
             del self._buffer[:end]
             if header["is"] == "failed":
                 self.failure = blob.decode("utf-8", "replace")
+            elif header["is"] == "done":
+                self.done = True
             else:
                 items.append(_decode(header, blob))
 
@@ -160,11 +196,11 @@ class Worker:
                 self.exit_status = os.waitstatus_to_exitcode(status)
         return self.exit_status is not None
 
-    def await_end(self) -> bool:
-        """Wait up to :data:`GRACE_S` for the process to be gone, and say whether it is; as a rule it is within a
-        millisecond of its pipe's end or its death blow.
+    def await_end(self, until: float | None = None) -> bool:
+        """Wait up to :data:`GRACE_S`, or ``until`` (of ``time.monotonic``), for the process to be gone, and say whether
+        it is; as a rule it is within a millisecond of its pipe's end or its death blow.
         """
-        limit = time.monotonic() + GRACE_S
+        limit = time.monotonic() + GRACE_S if until is None else until
         pause = 0.0005
         while not self.reap():
             if time.monotonic() > limit:
@@ -174,13 +210,20 @@ class Worker:
         return True
 
     def kill(self) -> None:
-        """SIGKILL to the worker and its group; the programs that it started die with it."""
-        if self.exit_status is None:
-            for send in (os.killpg, os.kill):
-                try:
-                    send(self.pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    continue
+        """End the worker; the programs that it started end with it. It and its group get SIGKILL; the keeper of a kept
+        one is told to do that, and killed itself at the second call.
+        """
+        if self.exit_status is not None:
+            return
+        if self._kept:
+            self._kept = False
+            os.kill(self.pid, signal.SIGTERM)
+            return
+        for send in (os.killpg, os.kill):
+            try:
+                send(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
 
     def close(self) -> None:
         """Close the pipe."""
@@ -211,6 +254,8 @@ def _child(work: Work, fd: int, parent: int) -> NoReturn:
 
             try:
                 work(send)
+                _write(pipe.write, {"is": "done"}, b"")
+                pipe.flush()
                 status = 0
             except BaseException:
                 import traceback
@@ -236,11 +281,7 @@ def _settle(fd: int, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    null = os.open("/dev/null", os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    os.closerange(3, fd)
-    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+    only(fd)
     try:
         with open("/proc/self/oom_score_adj", "wb") as score:
             score.write(_OOM_SCORE)

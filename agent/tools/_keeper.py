@@ -12,7 +12,6 @@ All signals are blocked in it from before the fork; it hears two of them by ``si
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import gc
@@ -23,6 +22,8 @@ import signal
 import time
 from typing import NamedTuple, NoReturn
 
+from agent.tools.family import Family, adopt, die_with
+
 GRACE_S = 0.5
 """Seconds between SIGTERM and SIGKILL; ours. smartctl and nvme only read, so they have nothing to put in order."""
 SWEEP_S = 2.0
@@ -30,13 +31,8 @@ SWEEP_S = 2.0
 ENVIRONMENT = {"HOME": "/", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 """All of it. ``C.UTF-8`` is there without the locales package, and makes every program print the same everywhere."""
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # include/uapi/linux/prctl.h
 _OOM_SCORE_ADJ = b"1000"  # the first to go when memory runs out (proc_pid_oom_score_adj(5))
 _NULL, _OUT, _ERR, _REPORT = range(4)  # the keeper's descriptors; the program gets the first three
-_EVENTS = {signal.SIGCHLD, signal.SIGTERM}
-
-_libc = ctypes.CDLL(None, use_errno=True)  # here: nothing may be loaded or looked up between fork and exec
-_prctl = _libc.prctl
 
 
 class Command(NamedTuple):
@@ -79,15 +75,15 @@ def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, nobody gets an exit status
         _place_descriptors(pipes)
         os.setsid()
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        _die_with(parent, signal.SIGTERM)
+        adopt()
+        die_with(parent, signal.SIGTERM)
         os.chdir("/")
         program = os.fork()
         if program == 0:
             _become(command)
         os.dup2(_NULL, _OUT)  # the keeper itself holds no pipe open
         os.dup2(_NULL, _ERR)
-        family = _Family(program)
+        family = Family(program)
         timed_out = family.wait(command.deadline)
         if family.status is None:
             with contextlib.suppress(OSError):
@@ -101,55 +97,11 @@ def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:
         os._exit(0)
 
 
-class _Family:
-    """The program and all that it started."""
-
-    def __init__(self, program: int) -> None:
-        self.program = program
-        self.status: int | None = None
-        self.alive = True
-
-    def wait(self, until: float) -> bool:
-        """Wait for the program to end, at most ``until`` or until told to end it; whether the time was over."""
-        while True:
-            self._reap()
-            if self.status is not None:
-                return False
-            left = until - time.monotonic()
-            if left <= 0:
-                return True
-            event = signal.sigtimedwait(_EVENTS, left)
-            if event is not None and event.si_signo == signal.SIGTERM:
-                return False
-
-    def sweep(self, until: float) -> None:
-        """Kill whatever is left, again and again, since what is about to fork may do so before it is killed."""
-        self._reap()
-        while self.alive and time.monotonic() < until:
-            for pid in _descendants(os.getpid()):
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            signal.sigtimedwait({signal.SIGCHLD}, 0.02)
-            self._reap()
-
-    def _reap(self) -> None:
-        while self.alive:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                self.alive = False
-                return
-            if pid == 0:
-                return
-            if pid == self.program:
-                self.status = status
-
-
 def _become(command: Command) -> NoReturn:
     """Turn the forked child into the program."""
     try:
         os.setsid()
-        _die_with(os.getppid(), signal.SIGKILL)
+        die_with(os.getppid(), signal.SIGKILL)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
             score.write(_OOM_SCORE_ADJ)
         _limit(resource.RLIMIT_CORE, 0)
@@ -164,13 +116,6 @@ def _become(command: Command) -> NoReturn:
     except ValueError:  # an argument with a NUL
         _report({"errno": errno.EINVAL})
     finally:
-        os._exit(127)
-
-
-def _die_with(parent: int, by: signal.Signals) -> None:
-    """Have the kernel send ``by`` when the parent ends; end now when it already has."""
-    _prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
-    if os.getppid() != parent:
         os._exit(127)
 
 
@@ -195,22 +140,3 @@ def _limit(what: int, value: int) -> None:
 
 def _report(record: dict[str, int | bool | None]) -> None:
     os.write(_REPORT, json.dumps(record).encode() + b"\n")
-
-
-def _descendants(ancestor: int) -> list[int]:
-    """Every process below ``ancestor``, by the parents that proc_pid_stat(5) shows.
-
-    Only ``stat`` is read: ``cmdline`` and ``environ`` wait for a lock that a process stuck in the kernel may hold.
-    """
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
-                parent = int(stat.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
-    found, ahead = [], [ancestor]
-    while ahead:
-        below = children.get(ahead.pop(), [])
-        found += below
-        ahead += below
-    return found
