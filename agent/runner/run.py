@@ -68,12 +68,10 @@ def run(
         if state is not None:
             steps += [profile_step(request.unit, state), earlier_step(request.unit, state, journal.directory.name)]
         results = engine.run(steps, probes_at_once())
-        if request.plan.tests:
+        for name, seconds in request.plan.tests.items():
+            watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
             with scratch(journal.directory) as folder:
-                for name, seconds in request.plan.tests.items():
-                    bout = Bout(seconds, new_seed(), folder)
-                    watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
-                    results += engine.run([test_step(name, bout, host), *watching])
+                results += engine.run([test_step(name, Bout(seconds, new_seed(), folder), host), *watching])
         engine.run([judging_step(results)])
     return RunView.from_records(read(journal.directory / JOURNAL))
 

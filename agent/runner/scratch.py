@@ -1,7 +1,9 @@
-"""Where hardware tests may write: a directory of the run's own, gone when the run is over, however it ended."""
+"""Where a hardware test may write: a directory of its own, gone when its bout is over, however that ended."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +31,26 @@ def scratch(run: Path) -> Iterator[Path]:
 
 
 def remove(run: Path) -> None:
-    """Remove what a run left, if anything: it was killed, or the unit went down. What cannot be removed stays."""
-    shutil.rmtree(_beside(run), ignore_errors=True)
+    """Remove what a run left, if anything: it was killed, or the unit went down, or a test made something else of its
+    directory. What cannot be removed stays.
+    """
+    folder = _beside(run)
+    with contextlib.suppress(OSError):
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink(missing_ok=True)
+            return
+        _unlock(folder)
+        for path, names, _ in os.walk(folder):
+            for name in names:
+                _unlock(Path(path, name))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unlock(folder: Path) -> None:
+    """Have us enter and empty a directory that was closed to its owner, too."""
+    with contextlib.suppress(OSError):
+        if not folder.is_symlink():
+            folder.chmod(0o700)
 
 
 def _beside(run: Path) -> Path:

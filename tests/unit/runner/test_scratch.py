@@ -1,7 +1,10 @@
-"""The directory in which hardware tests may write."""
+"""The directory in which a hardware test may write."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,46 @@ def test_what_a_killed_run_left_goes_when_the_run_is_closed(tmp_path: Path) -> N
     (left / "data").write_bytes(b"x")
     assert [closed.run_id for closed in close_interrupted(store)] == [run_id]
     assert not left.exists()
+
+
+def a_link(folder: Path) -> None:
+    folder.rmdir()
+    folder.symlink_to("/usr/share")
+
+
+def a_file(folder: Path) -> None:
+    folder.rmdir()
+    folder.write_bytes(b"x")
+
+
+def nothing(folder: Path) -> None:
+    folder.rmdir()
+
+
+def closed_directories(folder: Path) -> None:
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "data").write_bytes(b"x")
+    (folder / "a" / "link").symlink_to("/usr/share")
+    for closed in (folder / "a" / "b", folder / "a", folder):
+        closed.chmod(0)
+
+
+@pytest.mark.parametrize("becomes", [a_link, a_file, nothing, closed_directories], ids=lambda f: str(f.__name__))
+def test_it_is_gone_whatever_a_test_made_of_it(becomes: Callable[[Path], None], tmp_path: Path) -> None:
+    """As whoever runs the agent without being root, too: a process of its own tries it."""
+    mode = Path("/usr/share").stat().st_mode
+    tmp_path.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os.chdir(tmp_path)  # what is above may be closed to that user
+            if os.geteuid() == 0:
+                os.setgroups(())
+                os.setuid(65534)
+            with scratch(Path("run")) as folder:
+                becomes(folder)
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert Path("/usr/share").stat().st_mode == mode
