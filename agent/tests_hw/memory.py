@@ -74,7 +74,8 @@ class MemoryTest(HardwareTest):
         """Mismatches only from a pass that came to its end, or that found some before it was ended.
 
         The larger of the total and the reported ones counts: a pass that found data miscompared and could read it
-        correctly on retry calls itself passed (stressapptest's issue 56), and one that was killed has no total.
+        correctly on retry calls itself passed (stressapptest's issue 56), and one that was killed has no total. A pass
+        ends with 0 (main.cc): any other end says that something broke.
         """
         report = next((e for e in reversed(evidence) if e.kind == "stressapptest"), None)
         total = next((_kib(e, "MemTotal") * 1024 for e in evidence if e.kind == "tree"), 0)
@@ -84,7 +85,8 @@ class MemoryTest(HardwareTest):
         text = report.text()
         completed, starting = _COMPLETED.search(text), _STARTING.search(text)
         mismatches = max(int(completed[2]) if completed else 0, len(_MISCOMPARE.findall(text)))
-        if not mismatches and not (completed and _PASSED.search(text)):
+        clean = completed and _PASSED.search(text) and not report.exit_status
+        if not mismatches and not clean:
             yield _why_nothing(report, text)
             return
         yield _reading(report, "mismatches", mismatches, "count")

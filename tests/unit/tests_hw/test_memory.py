@@ -170,3 +170,8 @@ def test_the_real_program_with_errors_of_its_own_making() -> None:
     found = values([MEMINFO, report(ran.stdout.decode(), ran.returncode)])["memory_test.mismatches"]
     assert isinstance(found, int)
     assert found >= 1
+
+
+@pytest.mark.parametrize("exit_status", [1, 2, -11])
+def test_a_pass_that_ends_as_no_pass_does_is_an_error(exit_status: int) -> None:
+    assert only_gap([MEMINFO, report(BEGINNING + PASSED, exit_status)]).outcome is Outcome.ERROR
