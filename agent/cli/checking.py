@@ -87,6 +87,7 @@ def close_earlier(store: RunStore, language: str) -> None:
     for closed in close_interrupted(store):
         values = {"path": str(store.path(closed.run_id))}
         tell(Text("an earlier check did not come to its end; what it found is kept in {path}", values), language)
+        tell(closed.why, language)
 
 
 def seal(

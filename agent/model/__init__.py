@@ -7,6 +7,7 @@ from agent.model.component import Component, ComponentKind
 from agent.model.evidence import Evidence, Tree
 from agent.model.finding import Finding
 from agent.model.gap import Gap
+from agent.model.heartbeat import Heartbeat
 from agent.model.outcome import Outcome, RunVerdict, Severity, Verdict
 from agent.model.reading import UNITS, Reading, Readings, Value
 from agent.model.text import Text
@@ -18,6 +19,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "Gap",
+    "Heartbeat",
     "Outcome",
     "Reading",
     "Readings",

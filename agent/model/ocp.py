@@ -14,6 +14,7 @@ from agent.model.component import Component
 from agent.model.evidence import Evidence
 from agent.model.finding import Finding
 from agent.model.gap import Gap
+from agent.model.heartbeat import Heartbeat
 from agent.model.outcome import Outcome, RunVerdict, Verdict
 from agent.model.reading import Reading
 from agent.model.text import Text
@@ -128,6 +129,11 @@ def gap(step: str, missing: Gap) -> Artifact:
 def gathered(step: str) -> Artifact:
     """The step has all its evidence: what it records from here on, it concluded from that."""
     return extension(step, "gathered", {})
+
+
+def heartbeat(step: str, beat: Heartbeat) -> Artifact:
+    """The unit is still there."""
+    return extension(step, "heartbeat", beat.to_json())
 
 
 def finding(step: str, found: Finding, message: str, evidence: list[int]) -> list[Artifact]:

@@ -9,6 +9,7 @@ from typing import Any
 from agent.model.component import Component
 from agent.model.finding import Finding
 from agent.model.gap import Gap
+from agent.model.heartbeat import Heartbeat
 from agent.model.outcome import Outcome, RunVerdict
 from agent.model.reading import Reading
 from agent.model.text import Text
@@ -36,6 +37,7 @@ class StepView:
     a reproduction or verification (:class:`agent.replay.round.Round`).
     ``gathered`` is how many of its gaps gathering gave, the first ones; the others were concluded from the evidence.
     ``None`` where gathering did not come to its end, or the agent was one that did not tell.
+    ``heartbeat`` is the last one of a hardware test.
     """
 
     name: str
@@ -52,6 +54,7 @@ class StepView:
     gathered: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     round: dict[str, Any] | None = None
+    heartbeat: Heartbeat | None = None
 
 
 @dataclass(slots=True)
@@ -96,10 +99,10 @@ class RunView:
         return {name: step.outcome for name, step in self.steps.items()}
 
     @property
-    def boots(self) -> set[str]:
-        """The boot ids in which the run was walked: that of its start, and of each time it went on."""
+    def boots(self) -> list[str]:
+        """The boot ids in which the run was walked: that of its start, then of each time it went on."""
         of_steps = (step.parameters.get("boot_id") for step in self.steps.values())
-        return {str(boot) for boot in (self.metadata.get("boot_id"), *of_steps) if boot}
+        return [str(boot) for boot in (self.metadata.get("boot_id"), *of_steps) if boot]
 
     @property
     def needed(self) -> list[str]:
@@ -170,6 +173,8 @@ def _take_extension(step: StepView, name: str, content: Mapping[str, Any]) -> No
         step.parameters = dict(content)
     elif name == "round":
         step.round = dict(content)
+    elif name == "heartbeat":
+        step.heartbeat = Heartbeat.from_json(content)
     elif name == "gathered":
         step.gathered = len(step.gaps)
     elif name == "finding":

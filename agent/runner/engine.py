@@ -111,7 +111,7 @@ class Engine:
         began = time.monotonic()
         watch: Watch | None = None
         try:
-            watch = Watch(step.guard) if step.guard else None
+            watch = Watch(step.guard, step.heat) if step.guard else None
             worker = Worker(step.work, kept=step.guard is not None)
         except OSError as e:  # no more processes or descriptors: this step's trouble, and nobody else's
             result.trouble.append(Trouble("step-not-started", Text("the check itself broke"), str(e)))
@@ -143,8 +143,8 @@ class Engine:
                     self._finish(running)
             elif time.monotonic() >= running.deadline:
                 self._overdue(running)
-            elif running.watch and not running.killed and (verdict := running.watch.verdict()):
-                self._stop(running, running.watch, verdict)
+            elif running.watch and not running.killed:
+                self._attend(running, running.watch)
         for observer in self._observers:
             observer.tick()
 
@@ -178,6 +178,14 @@ class Engine:
                 running.deadline += late
                 if running.watch:
                     running.watch.wait_longer(late)
+
+    def _attend(self, running: _Running, watch: Watch) -> None:
+        verdict = watch.verdict()
+        for beat in watch.heartbeats():
+            for observer in self._observers:
+                observer.received(running.step, beat)
+        if verdict:
+            self._stop(running, watch, verdict)
 
     def _stop(self, running: _Running, watch: Watch, verdict: Gap) -> None:
         """The guard wants the step to end now; what it has given so far stays."""

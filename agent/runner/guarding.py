@@ -1,15 +1,16 @@
 """Watching over a step that exercises hardware, from a process of its own.
 
 A sensor that does not answer holds whoever reads it, so the engine never reads one; and hardware that nobody can watch
-must not be exercised, so silence stops the step too.
+must not be exercised, so silence stops the step too. Each look gives a heartbeat besides.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
-from agent.model import Gap, Outcome, Text
-from agent.runner.step import Guard
+from agent.model import Gap, Heartbeat, Outcome, Text
+from agent.runner.step import Guard, Heat
 from agent.runner.worker import Send, TimeLimit, Worker
 
 GUARD_S = 1.0
@@ -21,9 +22,13 @@ SILENCE_S = 5.0
 class Watch:
     """A guard at work, from now until :meth:`close`."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, heat: Heat | None = None) -> None:
+        began = _boottime()
+
         def work(send: Send) -> None:
             while True:
+                if heat:
+                    send(_heartbeat(began, heat()))
                 reason = guard()
                 if reason:
                     send(Gap("", Outcome.SKIPPED, reason))
@@ -32,12 +37,14 @@ class Watch:
 
         self._worker = Worker(work)
         self._due = time.monotonic() + SILENCE_S
+        self._heartbeats: list[Heartbeat] = []
 
     def verdict(self) -> Gap | None:
         """Why the step must stop: ``skipped`` when the guard says so, ``error`` when it does not answer or broke.
         ``None`` while all is well. Never waits.
         """
         items, ended = self._worker.receive()
+        self._heartbeats += [item for item in items if isinstance(item, Heartbeat)]
         for item in items:
             if isinstance(item, Gap):
                 return item
@@ -48,6 +55,11 @@ class Watch:
         if time.monotonic() >= self._due:
             return Gap("", Outcome.ERROR, Text("no answer within {seconds} s", {"seconds": SILENCE_S}))
         return None
+
+    def heartbeats(self) -> list[Heartbeat]:
+        """Those that :meth:`verdict` heard and nobody has taken yet."""
+        taken, self._heartbeats = self._heartbeats, []
+        return taken
 
     def wait_longer(self, seconds: float) -> None:
         """The whole agent stood still for so long, and the guard perhaps with it."""
@@ -69,3 +81,13 @@ class Watch:
         self._worker.kill()
         self._worker.await_end(until)
         self._worker.close()
+
+
+def _heartbeat(began: float, temperature: float | None) -> Heartbeat:
+    now = _boottime()
+    warm = None if temperature is None else round(temperature, 1)
+    return Heartbeat(round(now - began, 1), round(now, 1), round(os.getloadavg()[0], 2), warm)
+
+
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

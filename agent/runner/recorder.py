@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent.catalogue.entry import message
-from agent.model import Component, Evidence, Finding, Gap, Reading, ocp
+from agent.model import Component, Evidence, Finding, Gap, Heartbeat, Reading, ocp
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import Gathered, Item
 
@@ -26,7 +26,9 @@ class Record(Protocol):
 
 
 class Recorder:
-    """An observer of the engine. Steps that start together share one fsync, and each end has one: at most 2 a step."""
+    """An observer of the engine. Steps that start together share one fsync, each end has one, and each heartbeat of a
+    hardware test, which is worth something only on the disk.
+    """
 
     def __init__(self, journal: Record) -> None:
         self._journal = journal
@@ -53,6 +55,9 @@ class Recorder:
             self._journal.append(ocp.gap(step.id, item))
         elif isinstance(item, Gathered):
             self._journal.append(ocp.gathered(step.id))
+        elif isinstance(item, Heartbeat):
+            self._journal.append(ocp.heartbeat(step.id, item))
+            self._journal.sync()
         elif isinstance(item, Finding):
             records = [self._records[r.name, r.subject] for r in item.evidence if (r.name, r.subject) in self._records]
             self._journal.append(*ocp.finding(step.id, item, message(item, "en"), records))

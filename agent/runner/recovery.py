@@ -1,21 +1,28 @@
-"""Runs that an earlier agent left open: it was killed, or the unit went down."""
+"""Runs that an earlier agent left open: it was ended, or the unit went down. Which of them, and what the unit was like
+just before, is on record: going down is evidence.
+
+Why a unit went down is for its last shutdown to tell (:mod:`agent.probes.last_shutdown` and its rules).
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from agent.journal import Journal, JournalError, Recovery, RunStore
-from agent.model import Outcome, RunVerdict, Text, ocp
+from agent.journal import Journal, JournalError, Recovery, RunStore, read
+from agent.model import Heartbeat, Outcome, RunVerdict, Text, ocp
+from agent.model.run_view import JOURNAL, RunView
 from agent.runner import scratch
+from agent.runner.recording import boot_id
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """An open run that was closed, and what had become of its journal."""
+    """An open run that was closed, what had become of its journal, and what ended it."""
 
     run_id: str
     recovery: Recovery
+    why: Text
 
 
 def close_interrupted(store: RunStore) -> list[Closed]:
@@ -32,28 +39,52 @@ def close_interrupted(store: RunStore) -> list[Closed]:
             continue
         with journal:
             try:
-                _close(journal, recovery)
-            except JournalError:
+                why = _close(journal, recovery)
+            except (JournalError, OSError):
                 continue
         scratch.remove(store.path(run_id))
-        closed.append(Closed(run_id, recovery))
+        closed.append(Closed(run_id, recovery, why))
     return closed
 
 
-def close_steps(journal: Journal, recovery: Recovery) -> None:
-    """Close the steps that were open as ``interrupted``."""
+def close_steps(journal: Journal, recovery: Recovery) -> Text:
+    """Close the steps that were open as ``interrupted``, and say what ended them."""
+    view = RunView.from_records(read(journal.directory / JOURNAL))
+    then, now = (view.boots or [""])[-1], boot_id()
     if recovery.torn:
         journal.append(ocp.run_log("WARNING", f"a torn last line of {len(recovery.torn)} bytes was cut off"))
-    reason = Text("the agent or the unit went down")
+    last = view.last or "unknown"
+    journal.append(ocp.run_log("WARNING", f"interrupted: last record at {last}, boot {then}; closed in boot {now}"))
+    beats = {step: view.steps[step].heartbeat for step in recovery.open_steps if step in view.steps}
     for step in recovery.open_steps:
+        beat = beats.get(step)
         journal.append(
-            ocp.step_outcome(step, Outcome.INTERRUPTED, reason, time.monotonic(), 0.0),
+            ocp.step_outcome(
+                step, Outcome.INTERRUPTED, _why(then, now, beat), time.monotonic(), beat.seconds if beat else 0.0
+            ),
             ocp.step_end(step, Outcome.INTERRUPTED),
         )
+    return _why(then, now, next((beat for beat in beats.values() if beat), None))
 
 
-def _close(journal: Journal, recovery: Recovery) -> None:
-    close_steps(journal, recovery)
+def _close(journal: Journal, recovery: Recovery) -> Text:
+    why = close_steps(journal, recovery)
     if not recovery.ended:
         journal.append(ocp.run_end(RunVerdict.INCOMPLETE, complete=False))
     journal.sync()
+    return why
+
+
+def _why(then: str, now: str, beat: Heartbeat | None) -> Text:
+    """What ended a step, by the kernel's ids of the boot in which it ran and of this one, and by its last heartbeat."""
+    if not then or not now:
+        return Text("the agent or the unit went down")
+    if beat is None:
+        return Text("the agent was ended") if then == now else Text("the unit went down")
+    values: dict[str, str | int | float] = {"seconds": round(beat.seconds)}
+    if then == now:
+        return Text("the agent was ended {seconds} s after the test began", values)
+    if beat.temperature is None:
+        return Text("the unit went down {seconds} s after the test began", values)
+    values["temperature"] = beat.temperature
+    return Text("the unit went down {seconds} s after the test began, at {temperature} °C", values)

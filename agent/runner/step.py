@@ -11,6 +11,7 @@ from agent.runner.worker import Item, Send, Work
 
 Salvage = Callable[[Sequence[Evidence], Send], None]
 Guard = Callable[[], Text | None]
+Heat = Callable[[], float | None]
 
 
 class Step(NamedTuple):
@@ -30,6 +31,8 @@ class Step(NamedTuple):
     """Asked again and again while the step runs (:mod:`agent.runner.guarding`); when it gives a reason or no answer,
     the step is stopped at once.
     """
+    heat: Heat | None = None
+    """The highest temperature, °C, of a step that has a guard: for its heartbeat, which is asked for as often."""
     settled: tuple[Outcome, Text | None] | None = None
     """Outcome and reason, where they are known whatever the step gives: a run is judged again in which the step hung.
     """

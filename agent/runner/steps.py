@@ -67,7 +67,7 @@ def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) 
 def test_step(name: str, bout: Bout, host: Host) -> Step:
     """Exercise hardware, under the abort temperature. Raises ``KeyError`` for an unknown test."""
     from agent import tests_hw  # here: `aiodiag unit` and `probe` test nothing
-    from agent.watch._heat import too_hot
+    from agent.watch._heat import hottest, too_hot
 
     test = tests_hw.load(name)
     bout = replace(bout, seconds=max(bout.seconds, test.least_s))
@@ -84,6 +84,7 @@ def test_step(name: str, bout: Bout, host: Host) -> Step:
         bout.seconds + test.slack_s,
         salvage,
         guard=lambda: too_hot(host.root),
+        heat=lambda: hottest(host.root),
         parameters={"seconds": bout.seconds, "seed": bout.seed},
     )
 

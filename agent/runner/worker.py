@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from agent.model import Component, Evidence, Finding, Gap, Reading
+from agent.model import Component, Evidence, Finding, Gap, Heartbeat, Reading
 from agent.runner.keeping import STOP_S, keep, only
 
 
@@ -31,7 +31,7 @@ class Gathered(NamedTuple):
         return cls()
 
 
-Item = Evidence | Component | Reading | Gap | Finding | Gathered
+Item = Evidence | Component | Reading | Gap | Finding | Gathered | Heartbeat
 
 
 class TimeLimit(NamedTuple):
@@ -69,12 +69,13 @@ TOTAL_CAP = 256 * 1024 * 1024
 CHUNK = 1 << 20
 """Bytes taken from one worker before the others get their turn; ours."""
 
-_KINDS: dict[str, type[Component | Reading | Gap | Finding | Gathered | TimeLimit]] = {
+_KINDS: dict[str, type[Component | Reading | Gap | Finding | Gathered | Heartbeat | TimeLimit]] = {
     "component": Component,
     "reading": Reading,
     "gap": Gap,
     "finding": Finding,
     "gathered": Gathered,
+    "heartbeat": Heartbeat,
     "timelimit": TimeLimit,
 }
 _PR_SET_PDEATHSIG = 1
