@@ -81,7 +81,8 @@ class Engine:
         order.
 
         Leaves by an exception (an observer's, ``KeyboardInterrupt``) only after every worker was killed and every open
-        step was closed as ``skipped``; what has not begun by then has no result.
+        step was closed: as ``skipped`` where a person stopped it, else as an ``error``. What has not begun by then has
+        no result.
         """
         waiting = deque(steps)
         self._awake = time.monotonic()
@@ -90,8 +91,8 @@ class Engine:
                 self._begin_next(waiting, at_once or len(steps))
                 if self._running:
                     self._turn()
-        except BaseException:
-            self._stop_all()
+        except BaseException as e:
+            self._stop_all(e)
             raise
         return [self.results[step.id] for step in steps]
 
@@ -258,7 +259,7 @@ class Engine:
     def _trouble(self, running: _Running, symptom: str, reason: Text, details: str = "") -> None:
         running.result.trouble.append(Trouble(symptom, reason, details))
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, why: BaseException) -> None:
         stopped, self._running = self._running, []
         for running in stopped:
             running.worker.kill()
@@ -271,8 +272,11 @@ class Engine:
                 running.watch.close(limit)
             self._selector.unregister(running.worker.fd)
             running.worker.close()
-            running.result.outcome = Outcome.SKIPPED
-            running.result.reason = Text("stopped by the person")
+            if isinstance(why, KeyboardInterrupt | BrokenPipeError):  # whoever read what we say went away
+                running.result.outcome, running.result.reason = Outcome.SKIPPED, Text("stopped by the person")
+            else:
+                self._trouble(running, "run-failed", Text("the check itself broke"), f"{type(why).__name__}: {why}")
+                running.result.conclude()
             running.result.duration_s = time.monotonic() - running.began
             for observer in self._observers:
                 # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.

@@ -30,8 +30,16 @@ class Breaks:
         raise self.error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, BrokenPipeError, ZeroDivisionError])
-def test_whatever_ends_it(error: type[BaseException], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (KeyboardInterrupt, Outcome.SKIPPED),
+        (BrokenPipeError, Outcome.SKIPPED),
+        (ZeroDivisionError, Outcome.ERROR),
+        (MemoryError, Outcome.ERROR),
+    ],
+)
+def test_whatever_ends_it(error: type[BaseException], outcome: Outcome, tmp_path: Path) -> None:
     request = Request(plan("quick"), None, None, "en", "aiodiag selfcheck", {"serial": "AIO24-0001"})
     store = RunStore(tmp_path)
     run_id, journal = store.new()
@@ -43,4 +51,8 @@ def test_whatever_ends_it(error: type[BaseException], tmp_path: Path) -> None:
     assert not view.complete
     assert view.verdict.value == "incomplete"
     assert None not in view.outcomes.values()
-    assert Outcome.SKIPPED in view.outcomes.values()
+    broke = [s for s in view.steps.values() if s.errors and "run-failed" in s.errors[0]]
+    skipped = [s for s in view.steps.values() if str(s.reason) == "stopped by the person"]
+    assert bool(broke) == (outcome is Outcome.ERROR)
+    assert bool(skipped) == (outcome is Outcome.SKIPPED)
+    assert all(step.outcome is outcome for step in broke + skipped)
