@@ -17,6 +17,7 @@ from agent.host import Host
 from agent.journal import Journal, JournalDamaged, JournalError, Recovery, RunStore, read
 from agent.model import Outcome, ocp
 from agent.model.run_view import JOURNAL, RunView, StepView
+from agent.model.step_name import round_of
 from agent.plans import symptom
 from agent.probes import areas
 from agent.replay.recipe import Recipe, Work
@@ -65,19 +66,25 @@ def resumable(store: RunStore) -> Resumable | None:
 
 @dataclass(frozen=True, slots=True)
 class _CutOff:
-    """A round that was cut off: what it was, and how long it had lasted (hours, by the journal's times)."""
+    """A round that was cut off: what it was, how long it had lasted (hours, by the journal's times), and how warm the
+    unit was at the last heartbeat (°C; ``None`` where there was none).
+    """
 
     number: int
     exercise: str
     seed: int
     hours: float
+    celsius: float | None
 
     @classmethod
-    def of(cls, step: StepView, last: str) -> _CutOff:
+    def of(cls, view: RunView, step: StepView) -> _CutOff:
         told = step.parameters
-        lasted = datetime.fromisoformat(last) - datetime.fromisoformat(step.started)
+        lasted = datetime.fromisoformat(view.last) - datetime.fromisoformat(step.started)
         hours = max(0.0, lasted.total_seconds() / 3600.0)
-        return cls(int(told["number"]), str(told["exercise"]), int(told["seed"]), hours)
+        number = int(told["number"])
+        beats = [s.heartbeat for name, s in view.steps.items() if round_of(name) == number and s.heartbeat]
+        warm = [beat.temperature for beat in beats if beat.temperature is not None]
+        return cls(number, str(told["exercise"]), int(told["seed"]), hours, max(warm, default=None))
 
 
 @dataclass(slots=True)
@@ -146,7 +153,7 @@ def _reopened(view: RunView, journal: Journal, recovery: Recovery) -> Resumed:
     journal.sync()
     cut_off = [view.steps[step] for step in recovery.open_steps if step.endswith(".round")]
     went_down = bool(here) and here not in view.boots
-    return Resumed(journal, view, state, works, _CutOff.of(cut_off[0], view.last) if cut_off and went_down else None)
+    return Resumed(journal, view, state, works, _CutOff.of(view, cut_off[0]) if cut_off and went_down else None)
 
 
 def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]:
@@ -167,9 +174,7 @@ def _rounds(view: RunView) -> list[Round]:
 
 
 def _as_failed(player: Player, cut_off: _CutOff, work: Work) -> Round:
-    """The round in which the unit went down, by what the unit says of it now. What was not read of it in time (how warm
-    it was) is not known.
-    """
+    """The round in which the unit went down, by what the unit says of it now, and by its last heartbeat before."""
     began = time.monotonic()
     name = f"{cut_off.number}.down"
     player.journal.append(ocp.step_start(name, name))
@@ -183,6 +188,8 @@ def _as_failed(player: Player, cut_off: _CutOff, work: Work) -> Round:
     hours = min(cut_off.hours, work.hours)
     exposed = {kind: amount * hours for kind, amount in work.gives.items()}
     signatures = tuple(dict.fromkeys([*down, *showed]))
-    played = Round(cut_off.number, work.name, cut_off.seed, hours, exposed, Conditions(), signatures, whole=False)
+    played = Round(
+        cut_off.number, work.name, cut_off.seed, hours, exposed, Conditions(cut_off.celsius), signatures, whole=False
+    )
     record(player.journal, name, played, time.monotonic() - began)
     return played

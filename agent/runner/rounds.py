@@ -82,8 +82,8 @@ class Player:
     def _exercise(self, number: int, work: Work, seed: int) -> tuple[list[StepResult], float | None]:
         results: list[StepResult] = []
         shares: list[float] = []
-        with scratch(self.journal.directory) as folder:
-            for phase in range(1, work.times + 1):
+        for phase in range(1, work.times + 1):
+            with scratch(self.journal.directory) as folder:
                 bout = Bout(work.seconds, (seed + phase - 1) % (1 << 31), folder)
                 steps = [test_step(test, bout, self.host) for test in work.tests]
                 whole_s = work.seconds + work.rest_s
