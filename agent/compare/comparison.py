@@ -12,7 +12,7 @@ from agent.history.earlier import of_parts
 from agent.model import Component, ComponentKind, Finding, Outcome, Reading, Readings, Verdict
 from agent.model.inventory import inventory
 from agent.model.run_view import RunView
-from agent.rules import Rule, rules
+from agent.rules import Exercised, Rule, rules
 
 _BIOS = ("firmware.vendor", "firmware.version", "firmware.date")
 
@@ -117,9 +117,9 @@ def _growth(old: RunView, new: RunView, judges: list[Rule]) -> Iterator[Finding]
     """
     own = [r for r in new.readings.values() if not r.name.startswith("earlier.")]
     counted = of_parts("", old.started, old.components, old.readings.values())
-    known = Readings([*own, *inventory(new.components), *counted.as_readings("", old.started)])
+    known = Exercised([*own, *inventory(new.components), *counted.as_readings("", old.started)])
     for rule in judges:
-        yield from rule.judge(known)
+        yield from map(known.resting_on_what_was_read, rule.judge(known.readings))
 
 
 def _grown(old: RunView, new: RunView, parts: Parts, growth: tuple[Finding, ...]) -> Iterator[Grown]:

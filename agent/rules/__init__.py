@@ -8,7 +8,10 @@ import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.model import Finding, Readings
+from agent.model import Finding, Reading, Readings
+from agent.rules._exercised import Exercised
+
+__all__ = ["Exercised", "Judge", "Rule", "apply", "rule", "rules"]
 
 Judge = Callable[[Readings], Iterable[Finding]]
 
@@ -51,7 +54,9 @@ def rules() -> tuple[Rule, ...]:
     return tuple(_RULES[name] for name in sorted(_RULES))
 
 
-def apply(readings: Readings) -> Iterator[Finding]:
+def apply(readings: Iterable[Reading]) -> Iterator[Finding]:
     """Run every rule over the readings."""
+    exercised = Exercised(readings)
     for registered in rules():
-        yield from registered.judge(readings)
+        for finding in registered.judge(exercised.readings):
+            yield exercised.resting_on_what_was_read(finding)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.host import Host
-from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, Readings
+from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading
 from agent.model.inventory import inventory
 from agent.probes import areas, load
 from agent.probes._probe import Probe, Seen
@@ -18,7 +18,7 @@ from agent.runner.step import Step, StepResult
 from agent.runner.worker import Gathered, Item, Send, TimeLimit
 
 if TYPE_CHECKING:
-    from agent.rules import Rule
+    from agent.rules import Exercised, Rule
     from agent.tests_hw import Bout
 
 RULES = "rules"
@@ -154,12 +154,12 @@ def _require(item: object, *kinds: type) -> None:
         raise TypeError(f"a {type(item).__name__} instead of {', '.join(kind.__name__ for kind in kinds)}")
 
 
-def _judge(rule: Rule, readings: Readings) -> Iterator[Finding]:
+def _judge(rule: Rule, exercised: Exercised) -> Iterator[Finding]:
     """What a rule concludes; raises ``KeyError`` for a code that it is not registered for."""
-    for finding in rule.judge(readings):
+    for finding in rule.judge(exercised.readings):
         if finding.code not in rule.codes:
             raise KeyError(finding.code)
-        yield finding
+        yield exercised.resting_on_what_was_read(finding)
 
 
 def _send_all(items: Iterable[Item], send: Send) -> None:
@@ -182,10 +182,10 @@ def rules_step(readings: Sequence[Reading], components: Sequence[Component] = ()
     """
 
     def work(send: Send) -> None:
-        from agent.rules import rules
+        from agent.rules import Exercised, rules
 
         parts = list(inventory(components, time=readings[0].time if readings else ""))
-        known = Readings([*readings, *parts])
+        known = Exercised([*readings, *parts])
         unsaid = {(part.name, part.subject) for part in parts}
         broken: list[Exception] = []
         for rule in rules():
