@@ -37,6 +37,13 @@ class Named:
     on_usb: bool = False
 
 
+def names_a_device(text: str) -> bool:
+    """Whether a message says how devices hang together; the kernel says it once, when it finds them."""
+    return text.startswith(_SPEAKS_OF_ONE) and any(
+        form.match(text) for form in (_MODEL, _INQUIRY, _HOST, _DISK, _FUNCTION)
+    )
+
+
 class Devices:
     """Listens to the messages of a log and knows then how the devices in them hang together."""
 

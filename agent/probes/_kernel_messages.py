@@ -93,10 +93,14 @@ def families() -> tuple[Family, ...]:
     )
 
 
-def survey(messages: Iterable[Message]) -> list[Seen]:
-    """Count the messages of every family and device, in order of their first."""
+def survey(messages: Iterable[Message], before: Iterable[str] = ()) -> list[Seen]:
+    """Count the messages of every family and device, in order of their first. ``before`` is what was said earlier, of
+    which nothing is counted: it tells how the devices hang together.
+    """
     counted = _Counted()
     devices = Devices()
+    for text in before:
+        devices.hear(text)
     for message, active in _with_patterns(_with_context(messages)):
         devices.hear(message.text)
         counted.take(message, active)

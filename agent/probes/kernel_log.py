@@ -84,12 +84,13 @@ def _readings(evidence: Evidence) -> Iterator[Reading]:
     source, time = evidence.source, evidence.time
     yield Reading("kernel_log.lines", lines, "count", ComponentKind.MOTHERBOARD, "", source, time)
     for seen in found:
-        for what, value, unit in _values(seen):
+        for what, value, unit in values(seen):
             name = f"kernel_log.{seen.family.name}.{what}"
             yield Reading(name, value, unit, seen.family.component, seen.device, source, time)
 
 
-def _values(seen: SeenMessages) -> Iterator[tuple[str, Value, str]]:
+def values(seen: SeenMessages) -> Iterator[tuple[str, Value, str]]:
+    """What is said of one family and device: quantity, value and unit, as the module names them."""
     yield "count", seen.count, "count"
     for which, message in (("first", seen.first), ("last", seen.last)):
         if message.time_s is not None:

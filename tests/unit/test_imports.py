@@ -19,7 +19,7 @@ ALLOWED = {
     "agent/plans": {"agent/model"},
     "agent/texts": {"agent/model"},
     "agent/replay": {"agent/model"},
-    "agent/watch": {"agent/model", "agent/tools", "agent/host"},
+    "agent/watch": {"agent/model", "agent/tools", "agent/host", "agent/probes"},
     "agent/profiles": {"agent/model", "agent/durable", "uploader"},
     "agent/history": {"agent/model", "agent/journal", "uploader"},
     "agent/compare": {"agent/model", "agent/catalogue", "agent/rules", "agent/history"},
