@@ -13,7 +13,8 @@ from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
 from agent.probes._probe import Probe, Seen
 
 _MACHINECHECK = "/sys/devices/system/machinecheck"
-_FILES = ("/proc/interrupts", f"{_MACHINECHECK}/machinecheck*/check_interval", f"{_MACHINECHECK}/machinecheck0/bank*")
+COUNTERS = ("/proc/interrupts",)
+_FILES = (*COUNTERS, f"{_MACHINECHECK}/machinecheck*/check_interval", f"{_MACHINECHECK}/machinecheck0/bank*")
 _DATABASE = "/var/lib/rasdaemon/ras-mc_event.db"
 _NEWEST = {
     "mce_record": "SELECT * FROM mce_record ORDER BY id DESC LIMIT ?",

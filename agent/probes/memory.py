@@ -12,14 +12,14 @@ from agent.probes._modules import Module, modules, slots
 from agent.probes._probe import Probe, Seen
 
 _EDAC = "/sys/devices/system/edac/mc"
-_FILES = (
-    "/proc/meminfo",
+COUNTERS = (
     f"{_EDAC}/mc*/mc_name",
     f"{_EDAC}/mc*/[cu]e_*count",
     f"{_EDAC}/mc*/dimm*/dimm_*",
     f"{_EDAC}/mc*/rank*/dimm_*",
     f"{_EDAC}/mc*/csrow*/[cu]e_count",
 )
+"""Files of the error counters."""
 _MEMINFO = {"MemTotal": "memory.total", "MemAvailable": "memory.available"}
 _CORRUPTED = "HardwareCorrupted"
 _PART = ComponentKind.MEMORY_MODULE
@@ -47,7 +47,7 @@ class MemoryProbe(Probe):
 
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """Files first, then dmidecode for root."""
-        yield host.tree(*_FILES)
+        yield host.tree("/proc/meminfo", *COUNTERS)
         if host.is_root:
             yield host.output("dmidecode", "dmidecode", "-t", "16,17", timeout_s=5.0)
         else:

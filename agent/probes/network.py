@@ -8,7 +8,7 @@ address (systemd.net-naming-scheme(7): ``enx001122334455``) is called ``enx-1`` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -34,6 +34,8 @@ _COUNTERS = {
     "errors.dropped": "statistics/rx_dropped",
     "errors.collisions": "statistics/collisions",
 }
+COUNTERS = tuple(f"{NET}/*/{file}" for file in ("device", "type", "uevent", "phy80211", *_COUNTERS.values()))
+"""Files of the counters, and those that tell a wired interface and Wi-Fi from others. Names may hold MAC addresses."""
 _FILES = (
     *("type", "uevent", "phy80211", "flags", "operstate", "carrier", "speed", "duplex", "mtu"),
     *("device/driver", "device/vendor", "device/device"),
@@ -75,7 +77,7 @@ class NetworkProbe(Probe):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """Which interfaces there are, then each of them side by side."""
         names = [path.split("/")[-2] for path in host.glob(f"{NET}/*/device")]
-        masks = {mac: f"-{n}" for n, mac in enumerate(sorted({m for name in names for m in _MAC.findall(name)}), 1)}
+        masks = _masks(names)
         interfaces = {_masked(name, masks): name for name in names}
         unit = host.tree(f"{NET}/*/device", *(f"{RFKILL}/*/{file}" for file in ("type", "soft", "hard")), UPTIME)
         yield _without_macs(unit, masks)
@@ -121,6 +123,17 @@ def _read(host: Host, name: str, handle: str) -> Iterator[Evidence]:
         link = host.output("iw-link", "iw", "dev", name, "link", subject=handle, timeout_s=IW_TIMEOUT_S)
         kept = [line for line in link.text().splitlines() if _IW_LINES.fullmatch(line.rstrip())]
         yield replace(link, data="".join(f"{line}\n" for line in kept).encode())
+
+
+def counters(host: Host) -> Evidence:
+    """The files of :data:`COUNTERS`, without MAC addresses."""
+    tree = host.tree(*COUNTERS)
+    return _without_macs(tree, _masks(sorted({path.split("/")[4] for path in tree.tree().files})))
+
+
+def _masks(names: Iterable[str]) -> dict[str, str]:
+    """What stands for each MAC address in names of interfaces."""
+    return {mac: f"-{n}" for n, mac in enumerate(sorted({m for name in names for m in _MAC.findall(name)}), 1)}
 
 
 def _masked(text: str, masks: Mapping[str, str]) -> str:

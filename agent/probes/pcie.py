@@ -53,6 +53,12 @@ ERROR_KINDS = {
 }
 """The kernel's words for kinds of error (drivers/pci/pcie/aer.c) -> the ABI document's, which older kernels print."""
 
+COUNTERS = (
+    *(f"aer_dev_{severity}" for severity in SEVERITIES),
+    *(f"aer_rootport_total_err_{short}" for short in SEVERITIES.values()),
+)
+"""Files of a device's error counters, which the kernel keeps: to read them asks no device."""
+
 _COMPONENTS = (
     ("0x0108", ComponentKind.STORAGE_DEVICE),
     ("0x0200", ComponentKind.ETHERNET),
@@ -124,9 +130,7 @@ def _read_device(host: Host, device: str) -> Evidence:
     path = f"{DEVICES}/{device}"
     state = host.tree(f"{path}/power_state").tree().text(f"{path}/power_state")
     files = IDENTITY if state in ASLEEP else (*IDENTITY, *LINK)
-    counters = [f"aer_dev_{severity}" for severity in SEVERITIES]
-    counters += [f"aer_rootport_total_err_{short}" for short in SEVERITIES.values()]
-    return host.tree(*(f"{path}/{file}" for file in (*files, *counters)), subject=device)
+    return host.tree(*(f"{path}/{file}" for file in (*files, *COUNTERS)), subject=device)
 
 
 def _device(tree: Tree, device: str, names: dict[str, str], time: str) -> Iterator[Reading]:

@@ -25,6 +25,13 @@ PLACEHOLDERS_C = (16.8, 16.9, 27.8, 27.9, 29.8, 29.9)
 """What ACPI firmware that has no sensor makes up: 290 K, 301 K or 303 K in both of the kernel's roundings. From the
 field; a real sensor may show one of them by chance, so such a value is marked and kept."""
 
+COUNTERS = tuple(
+    f"{CPU}/cpu[0-9]*/thermal_throttle/{part}_throttle_{what}"
+    for part in ("core", "package")
+    for what in ("count", "total_time_ms")
+)
+"""Files that count how often and how long the processor slowed itself down."""
+
 _ZONE_KINDS = (
     ("x86_pkg_temp", ComponentKind.CPU),
     ("cpu", ComponentKind.CPU),
@@ -103,10 +110,9 @@ def _read_chip(host: Host, path: str) -> Evidence:
 
 
 def _read_processors(host: Host) -> Evidence:
-    counters = [f"{part}_throttle_{what}" for part in ("core", "package") for what in ("count", "total_time_ms")]
     frequencies = ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")
     return host.tree(
-        *(f"{CPU}/cpu[0-9]*/thermal_throttle/{file}" for file in counters),
+        *COUNTERS,
         *(f"{CPU}/cpu[0-9]*/cpufreq/{file}" for file in frequencies),
         f"{CPU}/online",
         "/proc/uptime",

@@ -47,8 +47,9 @@ class Exercised:
 
 def _joined_name(name: str) -> str:
     for watch, probe in _WATCHES.items():
-        if name.startswith(watch):
-            return probe + name.removeprefix(watch)
+        what = probe + name.removeprefix(watch)
+        if name.startswith(watch) and "." in what and what[0].isalpha():
+            return what
     return name
 
 

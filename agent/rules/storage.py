@@ -39,11 +39,16 @@ _LOGGED_HOURS = 0xFFFF
 
 @rule("DISK-1007", "DISK-1055")
 def no_answer(readings: Readings) -> Iterator[Finding]:
-    """The drive was asked who it is and did not answer, or the kernel has given it up.
+    """The drive was asked who it is and did not answer, or the kernel has given it up, or it went away while hardware
+    was exercised.
 
     Confidence 0.7 (ours): the rest is cable, slot or power. A drive on USB is no part of the unit and may be asleep:
     that is a hint only, 0.3, with words of its own.
     """
+    silent = {r.subject for r in readings.all("storage.responds") if r.value is False}
+    for lost in readings.all("storage.lost"):
+        if lost.subject not in silent and readings.number(lost.name, lost.subject):
+            yield finding("DISK-1007", Verdict.FAIL, 0.7, lost)
     for responds in readings.all("storage.responds"):
         if responds.value is False:
             transport = readings.get("storage.transport", responds.subject)

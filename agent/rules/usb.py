@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from agent.catalogue import entry
-from agent.model import Finding, Reading, Readings, Verdict
+from agent.model import Finding, Reading, Readings, Severity, Verdict
 from agent.rules import rule
 from agent.rules._by_catalogue import finding
 
@@ -14,6 +15,7 @@ OVERLOADED = "USB-7205"
 BUILT_IN_OVERLOADED = "USB-7218"
 SLOW = "USB-7226"
 DROPS = "USB-7239"
+LOST = "USB-7247"
 
 
 @rule(OVERLOADED, BUILT_IN_OVERLOADED)
@@ -95,6 +97,40 @@ def drops(readings: Readings) -> Iterable[Finding]:
         yield finding(
             DROPS, device, Verdict.UNKNOWN, confidence, (*evidence, *([connection] if connection else [])), **values
         )
+
+
+@rule(LOST)
+def lost(readings: Readings) -> Iterable[Finding]:
+    """A device that was there when a hardware test began was away at its end, or away meanwhile.
+
+    One that is built in nobody unplugs: a bad contact, its port or the device itself, or power that breaks down under
+    load. Anything else a person may have pulled out just then, so it is a note. What hangs on a hub that goes goes with
+    it; what keeps dropping out is :func:`drops`. Confidence: ours.
+    """
+    dropping = {finding.subject for finding in drops(readings)}
+    gone = [r for r in readings.all("usb.device.lost") if readings.number(r.name, r.subject)]
+    names = {r.subject for r in gone}
+    for away in gone:
+        device = away.subject
+        if device in dropping or any(device.startswith((f"{hub}.", f"{_bus(hub)}-")) for hub in names - {device}):
+            continue
+        port = readings.get("usb.port.connection", _text(readings, "usb.device.port", device))
+        removable = readings.get("usb.device.removable", device)
+        built_in = [r for r in (port, removable) if r is not None and r.value in ("hardwired", "fixed")]
+        when = [
+            r
+            for what in ("count", "after")
+            if (r := readings.get(f"kernel_log.usb_disconnect.{what}", device)) is not None
+        ]
+        name = _text(readings, "usb.device.name", device) or _text(readings, "usb.device.id", device)
+        values = {"device": name or device}
+        found = finding(LOST, device, Verdict.UNKNOWN, 0.5 if built_in else 0.2, (away, *when, *built_in), **values)
+        yield found if built_in else replace(found, severity=Severity.INFO)
+
+
+def _bus(hub: str) -> str:
+    """``1`` of the root hub ``usb1``, whose devices are ``1-2`` and so on; no bus's number for another."""
+    return hub.removeprefix("usb") if hub.startswith("usb") else hub
 
 
 def _span(readings: Readings, device: str) -> float | None:

@@ -72,6 +72,7 @@ AREAS = {
 TESTS = {"memory": Text("memory test")}
 
 WATCHERS = {
+    "counters": Text("watching the counters of errors"),
     "kernel_log": Text("watching the system log"),
     "panel": Text("watching the screen's connection"),
     "thermals": Text("watching the temperatures"),

@@ -20,17 +20,17 @@ from agent.watch.kernel_log import RECORDS_KEPT, WATCHER
 
 TIME = "2026-01-01T00:00:00.000Z"
 
-# Read of /dev/kmsg of the virtual all-in-one (Linux 6.1), dictionaries and all.
-FOUND = (
-    "6,905,2163482,-;ata1.00: ATA-7: QEMU HARDDISK, 2.5+, max UDMA/100\n SUBSYSTEM=scsi\n"
-    "5,913,2197320,-;scsi 1:0:0:0: Direct-Access     ATA      QEMU HARDDISK    2.5+ PQ: 0 ANSI: 5\n SUBSYSTEM=scsi\n"
-    "5,921,2230019,-;sd 1:0:0:0: [sda] 131072 512-byte logical blocks: (67.1 MB/64.0 MiB)\n SUBSYSTEM=scsi\n"
-)
+# Read of /dev/kmsg of the virtual all-in-one (Linux 6.1), the times apart: a drive is found, an error of the memory is
+# injected into the processor, the touch screen's cable comes off.
+FOUND = "6,610,293606836,-;nvme nvme0: pci function 0000:01:00.0\n SUBSYSTEM=nvme\n DEVICE=c242:0\n"
 CORRECTED = (
-    "0,1127,{us},-;mce: [Hardware Error]: Machine check events logged\n"
-    "0,1128,{us},-;mce: [Hardware Error]: CPU 0: Machine Check: 0 Bank 5: 9c0000000000009f\n"
+    "6,615,{us},-;mce: [Hardware Error]: Machine check events logged\n",
+    "0,616,{us},-;mce: [Hardware Error]: CPU 0: Machine Check: 0 Bank 5: 9c00004000010091\n",
+    "0,617,{us},-;mce: [Hardware Error]: TSC 0 ADDR 12345000 \n",
 )
-UNPLUGGED = "6,1130,{us},-;usb 1-2: USB disconnect, device number 4\n SUBSYSTEM=usb\n DEVICE=c189:3\n"
+UNPLUGGED = "6,614,{us},-;usb 1-3: USB disconnect, device number 2\n SUBSYSTEM=usb\n DEVICE=c189:1\n"
+# As drivers/pci/pcie/aer.c and drivers/ata/libata-core.c print it.
+LINK_ERROR = "3,1130,{us},-;nvme 0000:01:00.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer\n"
 RESET = "3,1131,{us},-;ata1: hard resetting link\n SUBSYSTEM=ata_port\n DEVICE=+ata_port:ata1\n"
 
 
@@ -67,24 +67,24 @@ def values(gathered: list[Evidence | Gap]) -> dict[tuple[str, str], object]:
 
 
 def test_what_is_said_meanwhile_is_counted_kept_and_timed(said: Callable[..., list[Evidence | Gap]]) -> None:
-    gathered = said(CORRECTED, UNPLUGGED)
+    gathered = said(*CORRECTED, UNPLUGGED)
     seen = values(gathered)
     assert seen["kernel_log_watch.memory_corrected.count", ""] == 1
-    assert seen["kernel_log_watch.usb_disconnect.count", "1-2"] == 1
-    after = seen["kernel_log_watch.usb_disconnect.after", "1-2"]
+    assert seen["kernel_log_watch.usb_disconnect.count", "1-3"] == 1
+    after = seen["kernel_log_watch.usb_disconnect.after", "1-3"]
     assert isinstance(after, float)
     assert after > 0
-    assert seen["kernel_log_watch.lines", ""] == 3
+    assert seen["kernel_log_watch.lines", ""] == 4
     kept = next(e for e in gathered if isinstance(e, Evidence) and e.kind == "kmsg")
-    assert b"usb 1-2: USB disconnect, device number 4" in kept.data
+    assert b"usb 1-3: USB disconnect, device number 2" in kept.data
     assert b"SUBSYSTEM" not in kept.data
     assert not kept.truncated
 
 
 def test_what_was_said_before_is_not_counted_and_names_the_drives(said: Callable[..., list[Evidence | Gap]]) -> None:
-    seen = values(said(RESET, before=FOUND + RESET.replace("{us}", "2")))
-    assert seen["kernel_log_watch.ata_link.count", "ata1"] == 1
-    assert seen["kernel_log_watch.ata_link.drive", "ata1"] == "sda"
+    seen = values(said(LINK_ERROR, before=FOUND + LINK_ERROR.replace("{us}", "2")))
+    assert seen["kernel_log_watch.pcie_uncorrected.count", "0000:01:00.0"] == 1
+    assert seen["kernel_log_watch.pcie_uncorrected.drive", "0000:01:00.0"] == "nvme0"
     assert seen["kernel_log_watch.lines", ""] == 1
 
 
@@ -96,13 +96,13 @@ def test_silence_is_told_as_such(said: Callable[..., list[Evidence | Gap]]) -> N
 
 
 def test_what_a_program_writes_there_is_not_the_kernel_s(said: Callable[..., list[Evidence | Gap]]) -> None:
-    assert values(said("12,1130,5,-;usb 1-2: USB disconnect, device number 4\n"))["kernel_log_watch.lines", ""] == 0
+    assert values(said("12,1130,5,-;usb 1-3: USB disconnect, device number 2\n"))["kernel_log_watch.lines", ""] == 0
 
 
 def test_of_a_flood_the_first_is_kept_and_all_is_counted(said: Callable[..., list[Evidence | Gap]]) -> None:
-    gathered = said(*(UNPLUGGED.replace("1130", str(n)) for n in range(3000)), RESET, seconds=3.0)
+    gathered = said(*(UNPLUGGED.replace("614", str(n)) for n in range(3000)), RESET, seconds=3.0)
     seen = values(gathered)
-    assert seen["kernel_log_watch.usb_disconnect.count", "1-2"] == 3000
+    assert seen["kernel_log_watch.usb_disconnect.count", "1-3"] == 3000
     assert seen["kernel_log_watch.ata_link.count", "ata1"] == 1
     assert seen["kernel_log_watch.lines", ""] == 3001
     kept = next(e for e in gathered if isinstance(e, Evidence) and e.kind == "kmsg")
@@ -171,7 +171,7 @@ json_values = st.recursive(
     | json_values
 )
 def test_a_summary_that_was_tampered_with_breaks_nothing(summary: object) -> None:
-    said = Evidence("kmsg", "", b"3,1,2,-;usb 1-2: USB disconnect, device number 4", "/dev/kmsg", TIME)
+    said = Evidence("kmsg", "", b"3,1,2,-;usb 1-3: USB disconnect, device number 2", "/dev/kmsg", TIME)
     damaged = Evidence("kernel-log-watch-json", "", json.dumps(summary).encode(), "/dev/kmsg", TIME)
     names = [r.name for r in WATCHER.interpret([said, damaged]) if isinstance(r, Reading)]
     assert "kernel_log_watch.usb_disconnect.count" in names
@@ -208,9 +208,9 @@ def test_what_was_there_before_and_goes_on_is_told_once() -> None:
 
 def test_what_comes_seldom_before_and_seldom_meanwhile_is_often_together() -> None:
     before = (
-        count("kernel_log.usb_disconnect.count", 4, "1-2"),
-        Reading("kernel_log.usb_disconnect.first_s", 30.0, "s", ComponentKind.USB_PORT, "1-2", "dmesg", TIME),
-        Reading("kernel_log.usb_disconnect.last_s", 50.0, "s", ComponentKind.USB_PORT, "1-2", "dmesg", TIME),
+        count("kernel_log.usb_disconnect.count", 4, "1-3"),
+        Reading("kernel_log.usb_disconnect.first_s", 30.0, "s", ComponentKind.USB_PORT, "1-3", "dmesg", TIME),
+        Reading("kernel_log.usb_disconnect.last_s", 50.0, "s", ComponentKind.USB_PORT, "1-3", "dmesg", TIME),
     )
     assert [f.code for f in judged(*[UNPLUGGED] * 2, before=before)] == ["USB-7239"]
     assert judged(before=before) == []
