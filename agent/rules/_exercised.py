@@ -16,8 +16,8 @@ from agent.model import Finding, Reading, Readings, Value
 
 _WATCHES = {"kernel_log_watch.": "kernel_log.", "counters_watch.": ""}
 _MARK = "_watch."
-_SMALLEST = (".headroom", ".start", ".first_s", ".after")
-_LARGEST = (".last_s", ".peak", ".spread", ".gap", ".stall", ".clock_jump")
+_SMALLEST = (".headroom", ".start", ".first_s", ".after", ".first_gap")
+_LARGEST = (".last_s", ".peak", ".spread", ".gap", ".late", ".clock_jump")
 """How several values are one; else counts and times are added, and of the rest the first holds."""
 _ADDED = ("count", "s")
 

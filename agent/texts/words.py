@@ -73,6 +73,7 @@ TESTS = {"memory": Text("memory test")}
 
 WATCHERS = {
     "counters": Text("watching the counters of errors"),
+    "heartbeat": Text("watching for standstills"),
     "kernel_log": Text("watching the system log"),
     "panel": Text("watching the screen's connection"),
     "thermals": Text("watching the temperatures"),

@@ -21,6 +21,11 @@ from agent.texts.words import WATCHERS
 TIME = "2026-01-01T00:00:00.000Z"
 WRITES = re.compile(r"\.write_text|\.write_bytes|\bunlink\b|\brename\b|\bO_WRONLY\b|\bO_RDWR\b|\bO_CREAT\b|chmod|chown")
 
+KINDS = (
+    *("tree", "nonsense", "kmsg", "kmsg-names"),
+    *(f"{name}-watch-json" for name in ("heartbeat", "kernel-log", "panel", "thermals")),
+)
+
 each = pytest.mark.parametrize("name", watch.watchers())
 
 
@@ -72,9 +77,7 @@ def test_nothing_to_watch_gives_nothing(name: str, tmp_path: Path) -> None:
 
 
 @each
-@given(
-    data=st.binary(max_size=300), kind=st.sampled_from(["panel-watch-json", "thermals-watch-json", "tree", "nonsense"])
-)
-def test_whatever_the_evidence_it_gives_readings_or_gaps(name: str, data: bytes, kind: str) -> None:
-    for item in watch.load(name).interpret([Evidence(kind, "", data, "somewhere", TIME)]):
+@given(data=st.binary(max_size=300), kind=st.sampled_from(KINDS), subject=st.sampled_from(["", "before", "after"]))
+def test_whatever_the_evidence_it_gives_readings_or_gaps(name: str, data: bytes, kind: str, subject: str) -> None:
+    for item in watch.load(name).interpret([Evidence(kind, subject, data, "somewhere", TIME)]):
         assert isinstance(item, Reading | Gap)
