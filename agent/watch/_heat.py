@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 
 from agent.model import Text
+from agent.watch._look import number, word
 
 MARGIN_C = 5.0
 """°C below the critical trip point, where the kernel switches the unit off at once; ours."""
@@ -43,7 +44,7 @@ def _limit(zone: str) -> float:
     critical = [
         celsius - MARGIN_C
         for kind in glob.glob(f"{glob.escape(zone)}/trip_point_*_type")
-        if _read(kind) == "critical"
+        if word(kind) == "critical"
         and (celsius := _celsius(kind.removesuffix("type") + "temp"))
         and 0 < celsius < ABSURD_C
     ]
@@ -51,15 +52,5 @@ def _limit(zone: str) -> float:
 
 
 def _celsius(path: str) -> float | None:
-    try:
-        return int(_read(path)) / 1000
-    except ValueError:
-        return None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(64).strip()
-    except OSError:
-        return ""
+    value = number(path)
+    return None if value is None else value / 1000

@@ -18,6 +18,7 @@ CLOCK_MONOTONIC stops while the unit sleeps, CLOCK_BOOTTIME does not, CLOCK_REAL
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import time
@@ -101,20 +102,26 @@ class HeartbeatWatcher(Watcher):
         """One piece of evidence about the whole time."""
         if host.root:
             return  # captured files have no clock
-        started, begun = now(), _moment()
+        try:
+            schedstat = os.open(_SCHEDSTAT, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            schedstat = None
+        started, begun = now(), _moment(schedstat)
         seen, was = _Seen(), begun
         continued: list[int] = []
         before = signal.signal(signal.SIGCONT, lambda number, _: continued.append(number))
         try:
             while was.monotonic - begun.monotonic < duration_s:
                 time.sleep(TICK_S)
-                is_now = _moment()
+                is_now = _moment(schedstat)
                 at = was.monotonic - begun.monotonic
                 seen.take(was, is_now, stopped=bool(continued), at=at)
                 continued.clear()
                 was = is_now
         finally:
             signal.signal(signal.SIGCONT, before)
+            if schedstat is not None:
+                os.close(schedstat)
         seconds = round(was.monotonic - begun.monotonic, 2)
         data = json.dumps({"seconds": seconds, **asdict(seen)}).encode()
         yield Evidence(_KIND, "", data, _SCHEDSTAT, started, duration_s=seconds)
@@ -130,21 +137,22 @@ class HeartbeatWatcher(Watcher):
 WATCHER = HeartbeatWatcher()
 
 
-def _moment() -> _Moment:
+def _moment(schedstat: int | None) -> _Moment:
     monotonic = time.monotonic()
     return _Moment(
         monotonic,
         time.clock_gettime(time.CLOCK_BOOTTIME) - monotonic,
         time.time(),
-        _waited(),
+        _waited(schedstat),
         resource.getrusage(resource.RUSAGE_SELF).ru_majflt,
     )
 
 
-def _waited() -> float | None:
+def _waited(schedstat: int | None) -> float | None:
+    if schedstat is None:
+        return None
     try:
-        with open(_SCHEDSTAT, encoding="ascii") as file:
-            return int(file.read(100).split()[1]) / 1e9
+        return int(os.pread(schedstat, 100, 0).split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return None
 

@@ -107,7 +107,8 @@ class KernelLogWatcher(Watcher):
             yield Evidence(_NAMES, "", b"\n".join(names), _KMSG, started)
         if said.kept:
             yield Evidence(_SAID, "", b"\n".join(said.kept), _KMSG, started, truncated=said.lines > len(said.kept))
-        said.count()
+        if said.waiting:
+            said.count()
         seconds = round(time.monotonic() - begun, 2)
         summary = {
             "seconds": seconds,
@@ -214,9 +215,11 @@ def _messages(records: Iterable[bytes]) -> Iterator[Message]:
 
 def _beyond(summary: Mapping[str, Any]) -> Iterator[Seen]:
     """What was counted of a flood, as far as it can be so."""
-    known = {family.name: family for family in families()}
     rows = summary.get("beyond")
-    for row in rows if isinstance(rows, list) else ():
+    if not isinstance(rows, list) or not rows:
+        return
+    known = {family.name: family for family in families()}
+    for row in rows:
         if not isinstance(row, list) or len(row) != 6 or not all(isinstance(row[at], str) for at in (0, 1, 5)):
             continue
         family, device, kinds, first_s, last_s, line = row

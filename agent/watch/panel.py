@@ -17,6 +17,7 @@ from typing import Any
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Reading
+from agent.watch._look import word
 from agent.watch._watcher import Observed, Watcher
 
 INTERVAL_S = 0.1
@@ -38,14 +39,15 @@ class PanelWatcher(Watcher):
     def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
         """One piece of evidence: how often each connector's status changed, and when."""
         started, begun = now(), time.monotonic()
-        seen = _look(host)
+        connectors = {path.split("/")[-2]: host.root + path for path in host.glob(_STATUS)}
+        seen = _look(connectors)
         if not seen:
             return
         counts = dict.fromkeys(seen, 0)
         kept: list[list[Any]] = []
         while (passed := time.monotonic() - begun) < duration_s:
             time.sleep(min(INTERVAL_S, duration_s - passed))
-            for name, status in _look(host).items():
+            for name, status in _look(connectors).items():
                 if name in counts and status != seen[name]:
                     seen[name] = status
                     counts[name] += 1
@@ -65,10 +67,9 @@ class PanelWatcher(Watcher):
 WATCHER = PanelWatcher()
 
 
-def _look(host: Host) -> dict[str, str]:
+def _look(connectors: Mapping[str, str]) -> dict[str, str]:
     """Each connector's status, where it is one that says something."""
-    tree = host.tree(_STATUS).tree()
-    found = {path.split("/")[4]: tree.text(path) or "" for path in tree.files}
+    found = {name: word(path) for name, path in connectors.items()}
     return {name: status for name, status in found.items() if status in _WORDS}
 
 

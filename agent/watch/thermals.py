@@ -4,7 +4,7 @@ Reads the temperature of every thermal zone again and again (``/sys/class/therma
 its trip points. Readings of each zone that could be read: ``thermals_watch.start``, ``thermals_watch.peak``,
 ``thermals_watch.spread`` (highest less lowest) and, where the zone has a critical trip point,
 ``thermals_watch.headroom`` (from the peak to it), all in °C; ``thermals_watch.samples`` (count) and
-``thermals_watch.seconds`` (s).
+``thermals_watch.seconds`` (s). Beside it all sensors are kept second by second for a plot (:mod:`agent.watch._series`).
 Source of names and units: Linux Documentation/driver-api/thermal/sysfs-api.rst.
 """
 
@@ -19,6 +19,8 @@ from typing import Any
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Reading, Tree
+from agent.watch._look import number
+from agent.watch._series import Series
 from agent.watch._watcher import Observed, Watcher
 
 INTERVAL_S = 0.25
@@ -52,14 +54,18 @@ class ThermalsWatcher(Watcher):
     name = "thermals"
 
     def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
-        """The zones' trip points, then one piece of evidence about the whole time."""
-        if not host.glob(_ZONES):
+        """The zones' trip points, one piece of evidence about the whole time, and how all sensors went in it."""
+        zones = {path.split("/")[-1]: f"{host.root}{path}/temp" for path in host.glob(_ZONES)}
+        series = Series(host)
+        if not zones and not series.has_sensors:
             return
-        yield host.tree(f"{_ZONES}/trip_point_*", subject="zones")
+        if zones:
+            yield host.tree(f"{_ZONES}/trip_point_*", subject="zones")
         started, begun = now(), time.monotonic()
+        series.start()
         seen: dict[str, _Seen] = {}
         while True:
-            for zone, value in _look(host).items():
+            for zone, value in _look(zones).items():
                 if zone in seen:
                     seen[zone].add(value)
                 else:
@@ -68,9 +74,11 @@ class ThermalsWatcher(Watcher):
             if passed >= duration_s:
                 break
             time.sleep(min(INTERVAL_S, duration_s - passed))
-        zones = {z: {"start": s.start, "low": s.low, "high": s.high, "samples": s.samples} for z, s in seen.items()}
-        data = json.dumps({"seconds": round(passed, 2), "zones": zones}).encode()
-        yield Evidence(_KIND, "", data, f"{_ZONES}/temp", started, duration_s=round(passed, 2))
+        if zones:
+            told = {z: {"start": s.start, "low": s.low, "high": s.high, "samples": s.samples} for z, s in seen.items()}
+            data = json.dumps({"seconds": round(passed, 2), "zones": told}).encode()
+            yield Evidence(_KIND, "", data, f"{_ZONES}/temp", started, duration_s=round(passed, 2))
+        yield series.ended(started, round(passed, 2))
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Observed]:
         """Readings per zone; one that shows what cannot be is passed over, the probe tells that."""
@@ -87,10 +95,9 @@ class ThermalsWatcher(Watcher):
 WATCHER = ThermalsWatcher()
 
 
-def _look(host: Host) -> dict[str, int]:
+def _look(zones: Mapping[str, str]) -> dict[str, int]:
     """The zones' temperatures in m°C, of those that answer with a number."""
-    tree = host.tree(f"{_ZONES}/temp").tree()
-    found = {path.split("/")[4]: tree.integer(path) for path in tree.files}
+    found = {zone: number(path) for zone, path in zones.items()}
     return {zone: value for zone, value in found.items() if value is not None}
 
 

@@ -22,7 +22,7 @@ TIME = "2026-01-01T00:00:00.000Z"
 WRITES = re.compile(r"\.write_text|\.write_bytes|\bunlink\b|\brename\b|\bO_WRONLY\b|\bO_RDWR\b|\bO_CREAT\b|chmod|chown")
 
 KINDS = (
-    *("tree", "nonsense", "kmsg", "kmsg-names"),
+    *("tree", "nonsense", "kmsg", "kmsg-names", "sensor-series-json"),
     *(f"{name}-watch-json" for name in ("heartbeat", "kernel-log", "panel", "thermals")),
 )
 
