@@ -17,8 +17,8 @@ from agent.model.run_view import RunView
 from agent.runner import steps
 from agent.runner.engine import Engine
 from agent.runner.recorder import Recorder
+from agent.runner.recording import boot_id
 from agent.runner.recovery import close_interrupted
-from agent.runner.run import boot_id
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import Item, Send
 from agent.tests_hw import Bout
