@@ -68,8 +68,10 @@ AREAS = {
     "usb": Text("USB"),
 }
 
-
-TESTS = {"memory": Text("memory test")}
+TESTS = {
+    "cpu": Text("processor test"),
+    "memory": Text("memory test"),
+}
 
 WATCHERS = {
     "counters": Text("watching the counters of errors"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MEMORY_CAP = 256 * 1024 * 1024
-"""Bytes of memory of a program's own; ours, measured: smartctl, nvme, dmidecode and journalctl start with 1 MiB. Set as
+"""Bytes of memory of a program's own; ours, measured: smartctl, nvme, dmidecode and journalctl start with 1 MiB, a
+worker of stress-ng that calculates with 32 MiB. Set as
 RLIMIT_DATA, which counts private writable memory (since Linux 4.7, getrlimit(2)) and not the files journalctl maps.
 """
 
@@ -33,4 +34,5 @@ PROGRAMS: dict[str, Program] = {
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
+    "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
 }
