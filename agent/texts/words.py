@@ -71,6 +71,7 @@ AREAS = {
 TESTS = {
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
+    "storage_read": Text("reading the drives"),
 }
 
 WATCHERS = {

@@ -26,6 +26,7 @@ class Program(NamedTuple):
 PROGRAMS: dict[str, Program] = {
     "dmesg": Program(("/usr/bin/dmesg", "/bin/dmesg"), "util-linux", "kernel log where no journal is kept"),
     "dmidecode": Program(("/usr/sbin/dmidecode",), "dmidecode", "unit identity and memory modules"),
+    "fio": Program(("/usr/bin/fio",), "fio", "reading whole drives, writing and checking files"),
     "iw": Program(("/usr/sbin/iw",), "iw", "Wi-Fi link"),
     "journalctl": Program(
         ("/usr/bin/journalctl", "/bin/journalctl"), "systemd", "kernel log of this and earlier boots"
