@@ -72,6 +72,7 @@ TESTS = {
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
     "storage_read": Text("reading the drives"),
+    "storage_write": Text("writing to the drive"),
 }
 
 WATCHERS = {
