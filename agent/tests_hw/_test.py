@@ -39,7 +39,7 @@ class HardwareTest(ABC):
     programs: ClassVar[tuple[str, ...]]
     """Names in ``agent.tools.programs`` that it starts."""
     heats: ClassVar[tuple[ComponentKind, ...]]
-    """What gets warm."""
+    """What gets warm; may be empty."""
     disturbs: ClassVar[Text]
     """What a person at the unit will notice."""
     least_s: ClassVar[float]

@@ -71,6 +71,7 @@ AREAS = {
 TESTS = {
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
+    "smart_selftest": Text("the drives' own test"),
     "storage_read": Text("reading the drives"),
     "storage_write": Text("writing to the drive"),
 }
