@@ -18,7 +18,7 @@ from agent.model import Evidence, Finding, Gap, Outcome, Reading, Readings, Text
 from agent.rules.storage_read_test import slow, unreadable
 from agent.tests_hw import Bout
 from agent.tests_hw._drives import Drive
-from agent.tests_hw.storage_read import _SAFE, BLOCK, PIECE, TEST, _read
+from agent.tests_hw.storage_read import _SAFE, BLOCK, PIECE, TEST, _joined, _read
 
 TIME = "2026-01-02T03:04:05.678Z"
 TREE = Tree(
@@ -201,6 +201,18 @@ def test_odd_documents_hurt_nobody(path: tuple[str, ...], odd: object) -> None:
     place[path[-1]] = odd
     for seen in TEST.interpret(gathered(document, ERRORS)):
         assert type(seen).from_json(json.loads(json.dumps(seen.to_json(), allow_nan=False))) == seen
+
+
+places = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=20)
+
+
+@given(places)
+def test_the_map_covers_every_bad_place_once_and_nothing_else(bad: list[tuple[int, int]]) -> None:
+    joined = list(_joined(bad))
+    covered = [byte for offset, size in joined for byte in range(offset, offset + size)]
+    assert len(covered) == len(set(covered))
+    assert set(covered) == {byte for offset, size in bad for byte in range(offset, offset + size)}
+    assert all(end < start for end, start in zip([o + s for o, s in joined], [o for o, _ in joined[1:]], strict=False))
 
 
 def sysfs(folder: Path, *disks: str) -> Path:
