@@ -3,7 +3,8 @@
 fio reads blocks of 1 MiB past the page cache, each one once, in an order by chance that the seed decides. Where the
 time does not suffice for the whole drive, what was read is therefore spread evenly over it, and the share is known to
 the byte. A whole disk takes longer so than from its beginning to its end, for the head must seek before each block.
-Blocks that cannot be read are counted and passed over; the first few are read again in pieces of 4 KiB.
+A last part of less than 1 MiB is left out. Blocks that cannot be read are counted and passed over; the first few are
+read again in pieces of 4 KiB.
 
 Readings, of each drive: ``storage_read_test.errors`` (count) of blocks that could not be read,
 ``storage_read_test.bad_map``: where, as "OFFSET+LENGTH" in bytes, the first 32 of them,
