@@ -18,6 +18,8 @@ UNITS = frozenset(
         "1",
         "%",
         "°C",
+        "K",
+        "K/W",
         "V",
         "A",
         "W",
@@ -35,7 +37,10 @@ UNITS = frozenset(
         "count",
     }
 )
-"""Units a reading may have. ``""`` for text and yes/no, ``"1"`` for a ratio or a level, ``"count"`` for a counter."""
+"""Units a reading may have. ``""`` for text and yes/no, ``"1"`` for a ratio or a level, ``"count"`` for a counter,
+``"K"`` for a difference of temperatures (a rise of 20 K is no temperature of 20 °C), ``"K/W"`` for a thermal
+resistance.
+"""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 

@@ -13,6 +13,13 @@ _UNIT_WIDE = ("memory.installed", "firmware.version", "firmware.date")
 _OF_DRIVES = ("storage.size", "storage.transport")
 _OF_PANELS = ("panel.width", "panel.height", "panel.refresh")
 _OF_USB = ("usb.device.id", "usb.device.name")
+_OF_SOAKS = (
+    "thermal_test.type",
+    "thermal_test.rise",
+    "thermal_test.rise_error",
+    "thermal_test.rise_per_watt",
+    "thermal_test.rise_per_watt_error",
+)
 _LINK = ("pcie.id", "pcie.link.width")
 _SENSORS = ("board.temperature", "board.voltage")
 _SENSORS_OF = (ComponentKind.MOTHERBOARD, ComponentKind.CPU)
@@ -124,6 +131,7 @@ def _values(readings: Readings) -> Iterator[Expected]:
     wanted += _of(readings, _OF_DRIVES, built_in_drives(readings))
     wanted += _of(readings, _OF_PANELS, [r.subject for r in readings.all("panel.internal") if r.value is True])
     wanted += _of(readings, _OF_USB, [r.subject for r in readings.all("usb.device.removable") if r.value == "fixed"])
+    wanted += [r for name in _OF_SOAKS for r in readings.all(name)]
     for width in readings.all("pcie.link.width"):
         kind = readings.get("pcie.class", width.subject)
         if kind is not None and not str(kind.value).startswith(_BRIDGE):

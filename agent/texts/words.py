@@ -74,6 +74,8 @@ TESTS = {
     "smart_selftest": Text("the drives' own test"),
     "storage_read": Text("reading the drives"),
     "storage_write": Text("writing to the drive"),
+    "thermal": Text("heat test"),
+    "usb": Text("test of the USB devices"),
 }
 
 WATCHERS = {
