@@ -1,4 +1,6 @@
-"""The machine as a probe may touch it: files to read, fixed programs to run, and nothing to write."""
+"""The machine as a probe may touch it: files to read, fixed programs to run, and nothing to write. Hardware tests may
+change the few settings of ``agent.tools.setting`` for a while.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +22,7 @@ from agent.model.utc import utc_text
 
 if TYPE_CHECKING:
     from agent.tools import Result
+    from agent.tools.setting import Setting
 
 T = TypeVar("T")
 
@@ -60,6 +64,16 @@ class Host:
             truncated=result.truncated,
             problem=result.reason,
         )
+
+    def changing(self, path: str) -> AbstractContextManager[Setting]:
+        """Change one setting of hardware for a while (:func:`agent.tools.setting.changing`); for hardware tests only.
+        Raises ``PermissionError`` over captured files.
+        """
+        from agent.tools.setting import changing  # here: few need it
+
+        if self.root:
+            raise PermissionError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return changing(path)
 
     def exists(self, path: str) -> bool:
         """Whether ``path`` is there (a dangling link is)."""

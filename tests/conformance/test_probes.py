@@ -24,6 +24,7 @@ from agent.tools import PROGRAMS
 TIME = "2026-01-01T00:00:00.000Z"
 WRITES = re.compile(
     r"\.write_text|\.write_bytes|\bunlink\b|\bmkdir\b|\brename\b|\bO_WRONLY\b|\bO_RDWR\b|\bO_CREAT\b|chmod|chown"
+    r"|\.changing\b"
 )
 STARTS = re.compile(r"\bsubprocess\b|\bos\.(system|popen|exec\w*|spawn\w*|fork)\b|\bpty\b|\bsocket\b")
 

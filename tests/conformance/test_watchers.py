@@ -19,7 +19,9 @@ from agent.model import Evidence, Gap, Reading
 from agent.texts.words import WATCHERS
 
 TIME = "2026-01-01T00:00:00.000Z"
-WRITES = re.compile(r"\.write_text|\.write_bytes|\bunlink\b|\brename\b|\bO_WRONLY\b|\bO_RDWR\b|\bO_CREAT\b|chmod|chown")
+WRITES = re.compile(
+    r"\.write_text|\.write_bytes|\bunlink\b|\brename\b|\bO_WRONLY\b|\bO_RDWR\b|\bO_CREAT\b|chmod|chown|\.changing\b"
+)
 
 KINDS = (
     *("tree", "nonsense", "kmsg", "kmsg-names", "sensor-series-json"),

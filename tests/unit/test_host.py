@@ -126,6 +126,13 @@ def test_programs_run_on_the_live_machine_only(host, monkeypatch, tmp_path):
     assert str(captured.reason) == "no program is run over captured files"
 
 
+def test_captured_files_are_never_changed(host):
+    write(host, "/sys/class/backlight/x/brightness", "5")
+    with pytest.raises(PermissionError), host.changing("/sys/class/backlight/x/brightness") as setting:
+        setting.set("1")
+    assert host.tree("/sys/class/backlight/x/brightness").tree().text("/sys/class/backlight/x/brightness") == "5"
+
+
 def test_output_keeps_what_a_broken_program_said(monkeypatch):
     monkeypatch.setitem(PROGRAMS, "sh", Program(("/bin/sh",), "dash", "says"))
     evidence = Host().output("said", "sh", "-c", "echo no device >&2; exit 2", timeout_s=5)
