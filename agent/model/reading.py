@@ -34,12 +34,13 @@ UNITS = frozenset(
         "m",
         "px",
         "dBm",
+        "ppm",
         "count",
     }
 )
 """Units a reading may have. ``""`` for text and yes/no, ``"1"`` for a ratio or a level, ``"count"`` for a counter,
 ``"K"`` for a difference of temperatures (a rise of 20 K is no temperature of 20 °C), ``"K/W"`` for a thermal
-resistance.
+resistance, ``"ppm"`` for how far a clock's speed is from the right one.
 """
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")

@@ -71,6 +71,8 @@ AREAS = {
 TESTS = {
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
+    "display": Text("test of the screen's connection and brightness"),
+    "rtc": Text("test of the clock"),
     "smart_selftest": Text("the drives' own test"),
     "storage_read": Text("reading the drives"),
     "storage_write": Text("writing to the drive"),

@@ -35,7 +35,6 @@ PROGRAMS: dict[str, Program] = {
     "lsusb": Program(("/usr/bin/lsusb",), "usbutils", "questions to USB devices"),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
-    "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load of the processors"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
     "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
 }
