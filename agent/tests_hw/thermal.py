@@ -145,9 +145,10 @@ class ThermalTest(HardwareTest):
         time_ = pieces[0].time
         yield from _of_unit(soak, time_)
         names = {path: name for name, path in _sensors(tree).items()}
-        for path in soak.celsius:
-            if path in names:
-                yield from _of_sensor(soak, path, names[path], tree, time_)
+        found = [r for path in soak.celsius if path in names for r in _of_sensor(soak, path, names[path], tree, time_)]
+        yield from found
+        if not any(reading.name == "thermal_test.plateau" for reading in found):
+            yield Gap("", Outcome.ERROR, Text("the temperature did not follow the load"), essential=True)
 
 
 TEST = ThermalTest()

@@ -21,6 +21,7 @@ from agent.rules.thermal_test import rises_more, would_switch_off
 from agent.tests_hw import Bout
 from agent.tests_hw._soak import joined
 from agent.tests_hw.thermal import TEST, interval
+from tests.bench.hardware.heat_model import FULL_RPM, HeatModel
 
 TIME = "2026-01-02T03:04:05.678Z"
 ZONE = "/sys/class/thermal/thermal_zone0"
@@ -226,6 +227,40 @@ def _stuck(piece: Evidence) -> Evidence:
     for look in loaded["looks"]:
         look[5][0] = 41000
     return replace(piece, data=json.dumps(loaded).encode())
+
+
+def test_a_unit_that_was_busy_all_the_time_proves_nothing() -> None:
+    """Nothing changed that heats, so no model can be fitted; the peak is told all the same."""
+    busy = [replace(e, data=json.dumps(_busy(json.loads(e.data))).encode()) if "json" in e.kind else e for e in soak()]
+    assert {r.name for r in readings(busy)} >= {"thermal_test.peak", "thermal_test.load"}
+    assert not readings(busy).all("thermal_test.rise")
+    (gap,) = gaps(busy)
+    assert (gap.outcome, gap.essential) == (Outcome.ERROR, True)
+
+
+def _busy(piece: dict[str, Any]) -> dict[str, Any]:
+    looks = [[at, heating, ticks, ticks, None, shown] for at, heating, _, ticks, _, shown in piece["looks"]]
+    return {**piece, "looks": looks}
+
+
+def on_the_virtual_aio(blocked: float) -> list[Evidence]:
+    """A soak of two minutes as the heat model of the bench has it, its fan at half speed, seen each half second."""
+    model, looks, busy = HeatModel(25.0, 25.0 + 6.0 * blocked / 0.55), [], 0
+    for look in range(240):
+        heating = 24 <= look < 144
+        looks.append([look / 2, int(heating), busy, look * 100, None, [round(model.temperature * 1000)] * 2])
+        busy += 100 if heating else 0
+        for _ in range(10):
+            model.step(0.05, float(heating), FULL_RPM / 2, blocked)
+    tree, piece = json.dumps(TREE).encode(), json.dumps({"paths": PATHS, "looks": looks}).encode()
+    return [evidence("tree", tree), evidence("thermal-test-json", piece)]
+
+
+def test_a_heat_sink_that_is_so_many_times_harder_to_cool_rises_so_many_times_as_much() -> None:
+    healthy, blocked = readings(on_the_virtual_aio(1.0)), readings(on_the_virtual_aio(1.3))
+    assert number(healthy, "rise") == pytest.approx(24.0 / 0.55, rel=0.01)
+    assert number(blocked, "rise") / number(healthy, "rise") == pytest.approx(1.3, rel=0.01)
+    assert [f.values["percent"] for f in against(blocked, healthy)] == [30, 30]
 
 
 looks = st.lists(
