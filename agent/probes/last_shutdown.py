@@ -33,8 +33,12 @@ KEPT_RECORDS = "/var/lib/systemd/pstore/*/dmesg-*"
 BOOT_STATUS = "/sys/class/watchdog/watchdog*/bootstatus"
 
 PANIC = "Kernel panic - not syncing"
-_MACHINE_CHECK = re.compile(r"(?i:fatal (?:local )?machine check|machine check from unknown source)")
-"""In a panic's line: a hardware error after which the processor cannot go on (arch/x86/kernel/cpu/mce/core.c)."""
+_MACHINE_CHECK = re.compile(
+    r"(?i:fatal (?:local )?machine check|machine check from unknown source|fatal hardware error)"
+)
+"""In a panic's line: a hardware error after which the processor (arch/x86/kernel/cpu/mce/core.c), or firmware
+(drivers/acpi/apei/ghes.c), says that the unit cannot go on.
+"""
 CARD_RESET, OVERHEAT = 0x0020, 0x0001
 """WDIOF_CARDRESET (the watchdog reset the unit) and WDIOF_OVERHEAT (include/uapi/linux/watchdog.h)."""
 

@@ -22,8 +22,9 @@ def not_in_order(readings: Readings) -> Iterator[Finding]:
     """The last session did not end in order.
 
     A panic may be the software's, a session cut off is most often a person at the switch or a power cut, so both are
-    only hints; a unit that switched off from heat cannot cool itself. A fatal machine check is a fault of the hardware
-    for certain, but memory, board and voltages cause it as well as the processor that reports it. Confidence: ours.
+    only hints; a unit that switched off from heat cannot cool itself. A fatal machine check, or a fatal error of which
+    firmware tells, is a fault of the hardware for certain, but memory, board and voltages cause it as well as the
+    processor that reports it. Confidence: ours.
     """
     kind = readings.get("last_shutdown.kind")
     if kind is None or kind.value not in _CODES:

@@ -22,6 +22,7 @@ CUT_OFF = """[ 8000.100000] pc kernel: usb 1-3: new high-speed USB device number
 """
 PANIC = "[ 8000.1] pc kernel: Kernel panic - not syncing: VFS: Unable to mount root fs\n"
 MACHINE_CHECK = "[ 8000.1] pc kernel: Kernel panic - not syncing: Fatal local machine check\n"
+FIRMWARE = "[ 8000.1] pc kernel: Kernel panic - not syncing: Fatal hardware error!\n"
 HOT = "[ 8000.1] pc kernel: thermal thermal_zone0: acpitz: critical temperature reached, shutting down\n"
 RECORD = "Panic#1 Part1\n<0>[ 8000.1] Kernel panic - not syncing: Attempted to kill init!\n"
 LAST = """reboot   system boot  6.1.0-13-amd64   Fri Jan  2 02:54:05 2026   still running
@@ -59,6 +60,7 @@ def kind(*evidence: Evidence) -> object:
         ([journal(CUT_OFF)], "power-loss-or-reset"),
         ([journal(CUT_OFF + PANIC)], "panic"),
         ([journal(CUT_OFF + MACHINE_CHECK)], "machine-check"),
+        ([journal(CUT_OFF + FIRMWARE)], "machine-check"),
         ([tree({"/sys/fs/pstore/dmesg-erst-1": "Panic#1 Part1\n" + MACHINE_CHECK})], "machine-check"),
         ([journal(HOT + ORDERLY)], "thermal"),
         ([last("shutdown system down ")], "orderly"),
