@@ -1,14 +1,15 @@
 """The names of steps: ``probe.AREA``, ``test.NAME``, ``watch.NAME``, ``rules``; those of a round begin with its number.
 
-A round of a reproduction or verification has ``3.1.test.memory`` (bout 1 of round 3), ``3.probe.mce``, ``3.rules``, and
-``3.round``, which is open all the while; after the unit went down in it ``3.down`` and ``3.down.probe.mce``.
+A round of a reproduction or verification has ``3.1.test.memory`` (bout 1 of round 3) and ``3.rules``, then
+``3.left.probe.mce`` and ``3.left.rules``, and ``3.round``, which is open all the while; after the unit went down in it
+``3.down`` and ``3.down.probe.mce``.
 """
 
 from __future__ import annotations
 
 import re
 
-_ROUND = re.compile(r"(\d+)\.(?:(?:\d+|down)\.)?(?=[a-z])")
+_ROUND = re.compile(r"(\d+)\.(?:(?:\d+|left|down)\.)?(?=[a-z])")
 _CONCLUDE = re.compile(r"(?:rules|round|down|reproduction|verification|resume\.\d+)")
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.host import Host
-from agent.model import Finding
+from agent.model import Finding, Reading
 from agent.model.run_view import RunView
 from agent.probes import areas
 from agent.replay.round import Signature
 from agent.runner.engine import Engine, probes_at_once
-from agent.runner.rounds import hottest
-from agent.runner.step import StepResult
 from agent.runner.steps import RULES, judging_step, probe_step
 
 TEMPERATURE = "thermals.temperature"
+PLAUSIBLE_C = 150.0
+"""°C above which it is the sensor that is broken; as the abort temperature has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What was found, and how warm it was (°C; ``None`` where the unit does not tell)."""
+    """What was read and found, and how warm it was (°C; ``None`` where the unit does not tell)."""
 
+    readings: tuple[Reading, ...]
     findings: dict[Signature, Finding]
     rest_c: float | None
 
@@ -29,16 +31,20 @@ class Baseline:
         """Probe all areas and judge; all of it is in the run."""
         results = engine.run([probe_step(area, host) for area in areas()], probes_at_once())
         (judged,) = engine.run([judging_step(results)])
-        return cls({Signature.of(f): f for f in judged.findings}, hottest(results, TEMPERATURE))
+        readings = tuple(reading for result in results for reading in result.readings)
+        return cls(readings, {Signature.of(f): f for f in judged.findings}, hottest(readings, TEMPERATURE))
 
     @classmethod
     def of(cls, view: RunView) -> Baseline:
         """As the record of the run has it, which went on after a restart."""
         rules = view.steps.get(RULES)
         found = {Signature.of(f.finding): f.finding for f in rules.findings} if rules else {}
-        probed = [
-            StepResult(name, readings=list(step.readings.values()))
-            for name, step in view.steps.items()
-            if name.startswith("probe.")
-        ]
-        return cls(found, hottest(probed, TEMPERATURE))
+        probed = [step for name, step in view.steps.items() if name.startswith("probe.")]
+        readings = tuple(reading for step in probed for reading in step.readings.values())
+        return cls(readings, found, hottest(readings, TEMPERATURE))
+
+
+def hottest(readings: Iterable[Reading], name: str) -> float | None:
+    """The highest plausible temperature (°C) among readings of that name; ``None`` where there is none."""
+    warm = (r.value for r in readings if r.name == name and r.unit == "°C")
+    return max((float(v) for v in warm if isinstance(v, int | float) and v < PLAUSIBLE_C), default=None)

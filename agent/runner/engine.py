@@ -73,6 +73,7 @@ class Engine:
         self._observers = list(observers)
         self._selector = selectors.DefaultSelector()
         self._running: list[_Running] = []
+        self._announced: list[Step] = []
         self._awake = math.inf
         self.results: dict[str, StepResult] = {}
 
@@ -100,10 +101,12 @@ class Engine:
         room = at_once - len(self._running)
         beginning = [waiting.popleft() for _ in range(min(room, len(waiting)))]
         if beginning:
+            self._announced = list(beginning)
             for observer in self._observers:
                 observer.started(beginning)
             for step in beginning:
                 self._begin(step)
+                self._announced.remove(step)
 
     def _begin(self, step: Step) -> None:
         self.results[step.id] = result = StepResult(step.id, step.silence)
@@ -272,16 +275,25 @@ class Engine:
                 running.watch.close(limit)
             self._selector.unregister(running.worker.fd)
             running.worker.close()
-            if isinstance(why, KeyboardInterrupt | BrokenPipeError):  # whoever read what we say went away
-                running.result.outcome, running.result.reason = Outcome.SKIPPED, Text("stopped by the person")
-            else:
-                self._trouble(running, "run-failed", Text("the check itself broke"), f"{type(why).__name__}: {why}")
-                running.result.conclude()
             running.result.duration_s = time.monotonic() - running.began
-            for observer in self._observers:
-                # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.
-                with contextlib.suppress(Exception, KeyboardInterrupt):
-                    observer.ended(running.step, running.result)
+            self._stopped(running.step, running.result, why)
+        begun = {running.step.id for running in stopped}
+        for step in self._announced:  # on record, and stopped before there was a worker
+            if step.id not in begun:
+                self._stopped(step, self.results.setdefault(step.id, StepResult(step.id, step.silence)), why)
+        self._announced.clear()
+
+    def _stopped(self, step: Step, result: StepResult, why: BaseException) -> None:
+        if isinstance(why, KeyboardInterrupt | BrokenPipeError):  # whoever read what we say went away
+            result.outcome, result.reason = Outcome.SKIPPED, Text("stopped by the person")
+        else:
+            details = f"{type(why).__name__}: {why}"
+            result.trouble.append(Trouble("run-failed", Text("the check itself broke"), details))
+            result.conclude()
+        for observer in self._observers:
+            # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.
+            with contextlib.suppress(Exception, KeyboardInterrupt):
+                observer.ended(step, result)
 
 
 def probes_at_once() -> int:

@@ -33,9 +33,11 @@ class Recorder:
     def __init__(self, journal: Record) -> None:
         self._journal = journal
         self._records: dict[tuple[str, str], int] = {}
+        self._begun: set[str] = set()
 
     def started(self, steps: Sequence[Step]) -> None:
         """Write and sync the starts, with what the steps were told to do."""
+        self._begun |= {step.id for step in steps}  # first: a person may stop it right after the write
         self._journal.append(
             *(ocp.step_start(step.id, step.id) for step in steps),
             *(ocp.extension(step.id, "parameters", step.parameters) for step in steps if step.parameters),
@@ -65,6 +67,8 @@ class Recorder:
     def ended(self, step: Step, result: StepResult) -> None:
         """Write trouble, outcome and end, and sync."""
         assert result.outcome is not None
+        if step.id not in self._begun:
+            return
         self._journal.append(
             *(ocp.step_error(step.id, t.symptom, f"{t.reason} {t.details}".strip()) for t in result.trouble),
             ocp.step_outcome(step.id, result.outcome, result.reason, time.monotonic(), result.duration_s),

@@ -87,8 +87,7 @@ def replay(
     """
     with recorded(asked, journal, observers) as engine:
         baseline = Baseline.looked_at(engine, host)
-        areas = asked.parameters["areas"]
-        player = Player(engine, journal, host, areas, dict(baseline.findings), baseline.rest_c)
+        player = Player(engine, journal, host, asked.parameters["areas"], baseline)
         return reproduce(state, works, player, tell)
 
 

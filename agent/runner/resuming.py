@@ -22,15 +22,14 @@ from agent.plans import symptom
 from agent.probes import areas
 from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import Reproduction
-from agent.replay.round import Conditions, Round, Signature, shown
+from agent.replay.round import Conditions, Round, Signature
 from agent.replay.verification import Verification
 from agent.runner.baseline import Baseline
-from agent.runner.engine import Observer, probes_at_once
+from agent.runner.engine import Observer
 from agent.runner.recording import boot_id, walked
 from agent.runner.recovery import close_steps
 from agent.runner.replaying import Told, reproduce, reproduction
-from agent.runner.rounds import Player, named, record
-from agent.runner.steps import judging_step, probe_step
+from agent.runner.rounds import Player, record
 from agent.runner.verifying import Certificate, verify
 
 WENT_DOWN = "DOWN-8715"
@@ -102,10 +101,9 @@ class Resumed:
     def walk(self, host: Host, tell: Told, observers: Iterable[Observer] = ()) -> Recipe | Certificate | None:
         """Judge the round that was cut off, then go on until it is over."""
         with walked(self.journal, observers) as engine:
-            baseline = Baseline.of(self.view)
             numbers = [step.parameters["number"] for step in self.view.steps.values() if "number" in step.parameters]
             every, number = self.view.parameters["areas"], max(numbers, default=0) + 1
-            player = Player(engine, self.journal, host, every, dict(baseline.findings), baseline.rest_c, number)
+            player = Player(engine, self.journal, host, every, Baseline.of(self.view), number)
             if self.cut_off:
                 played = _as_failed(player, self.cut_off, self.works[self.cut_off.exercise])
                 self._took(played)
@@ -179,11 +177,9 @@ def _as_failed(player: Player, cut_off: _CutOff, work: Work) -> Round:
     name = f"{cut_off.number}.down"
     player.journal.append(ocp.step_start(name, name))
     player.journal.sync()
-    looked = player.engine.run([named(name, probe_step(area, player.host)) for area in areas()], probes_at_once())
-    (judged,) = player.engine.run([named(name, judging_step(looked))])
-    showed = shown(judged.findings, player.before)
+    found, showed = player.look(name, areas())
     # It may have gone down before the run too: then that it did is nothing new, and here it counts all the same.
-    down = [Signature.of(finding) for finding in judged.findings if finding.code.startswith("DOWN-")]
+    down = [Signature.of(finding) for finding in found if finding.code.startswith("DOWN-")]
     down = down or [Signature(WENT_DOWN, entry(WENT_DOWN).component, "")]
     hours = min(cut_off.hours, work.hours)
     exposed = {kind: amount * hours for kind, amount in work.gives.items()}

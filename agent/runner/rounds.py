@@ -1,26 +1,28 @@
 """One round of an exercise on this unit: hardware tests with all watchers, then a look at what they left behind.
 
-Its steps are named after the round (``3.1.test.memory``, ``3.probe.kernel_log``, ``3.rules``). One step, ``3.round``,
-is open all the while and holds what came of the round: when the unit goes down, it is the one that tells of it.
+Its steps are named after the round (:mod:`agent.model.step_name`). ``3.rules`` judges what was measured meanwhile, on
+top of what the probes had read before the first round, and ``3.left.rules`` what the probes read afterwards. One step,
+``3.round``, is open all the while and holds what came of the round: when the unit goes down, it is the one that tells.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from agent.host import Host
 from agent.journal import Journal, JournalError
 from agent.model import Finding, Outcome, Text, ocp
 from agent.replay.recipe import Work
 from agent.replay.round import Conditions, Round, Signature, shown
+from agent.runner.baseline import Baseline, hottest
 from agent.runner.engine import Engine, probes_at_once
 from agent.runner.load import busy_share, processor_times
 from agent.runner.scratch import scratch
 from agent.runner.step import Step, StepResult
-from agent.runner.steps import judging_step, probe_step, test_step, watch_step
+from agent.runner.steps import judging_step, probe_step, rules_step, test_step, watch_step
 from agent.tests_hw import Bout
 from agent.watch import watchers
 
@@ -28,25 +30,24 @@ WARM_K = 15.0
 """K above the first look at it by which a unit is warm; ours."""
 WARM_C = 60.0
 """°C at which it is warm in any case; ours."""
-PLAUSIBLE_C = 150.0
-"""°C above which it is the sensor that is broken; as the abort temperature has it."""
 _DONE = (Outcome.PASS, Outcome.FAIL)
 
 
 @dataclass(slots=True)
 class Player:
-    """Plays rounds in a run that is open. ``areas`` are probed after each; ``before`` is what was found before the
-    first one, ``rest_c`` how warm the unit was then (°C; ``None`` where it does not tell), ``number`` that of the next
-    round.
-    """
+    """Plays rounds in a run that is open. ``areas`` are probed after each; ``number`` is that of the next round."""
 
     engine: Engine
     journal: Journal
     host: Host
     areas: Sequence[str]
-    before: dict[Signature, Finding]
-    rest_c: float | None
+    baseline: Baseline
     number: int = 1
+    left: dict[Signature, Finding] = field(init=False)
+    """What the rounds so far have left behind."""
+
+    def __post_init__(self) -> None:
+        self.left = dict(self.baseline.findings)
 
     def play(self, work: Work, seed: int) -> Round:
         """One round; its record is on the disk when this returns."""
@@ -69,15 +70,26 @@ class Player:
         began = time.monotonic()
         exercised, load = self._exercise(number, work, seed)
         hours = (time.monotonic() - began) / 3600.0
-        looking = [named(f"{number}", probe_step(area, self.host)) for area in self.areas]
-        looked = self.engine.run(looking, probes_at_once())
-        (judged,) = self.engine.run([named(f"{number}", judging_step([*exercised, *looked]))])
-        conditions = Conditions(hottest(exercised, "thermals_watch.peak"), load)
+        seen = [reading for result in exercised for reading in result.readings]
+        (judged,) = self.engine.run([named(f"{number}", rules_step([*self.baseline.readings, *seen]))])
+        _, left = self.look(f"{number}.left")
+        conditions = Conditions(hottest(seen, "thermals_watch.peak"), load)
+        showed = dict.fromkeys([*shown(judged.findings, self.baseline.findings), *left])
         essential = [judged, *(result for result in exercised if ".test." in result.step)]
-        showed = shown(judged.findings, self.before)
-        self.before |= {Signature.of(finding): finding for finding in judged.findings}
         whole = all(result.outcome in _DONE for result in essential)
-        return Round(number, work.name, seed, hours, self._exposed(work, hours, conditions), conditions, showed, whole)
+        exposed = self._exposed(work, hours, conditions)
+        return Round(number, work.name, seed, hours, exposed, conditions, tuple(showed), whole)
+
+    def look(self, name: str, areas: Sequence[str] | None = None) -> tuple[Sequence[Finding], tuple[Signature, ...]]:
+        """What the unit says now, and which of it it did not say before; of those areas, or of those that are always
+        looked at.
+        """
+        looking = [named(name, probe_step(area, self.host)) for area in areas or self.areas]
+        looked = self.engine.run(looking, probes_at_once())
+        (judged,) = self.engine.run([named(name, judging_step(looked))])
+        new = shown(judged.findings, self.left)
+        self.left |= {Signature.of(finding): finding for finding in judged.findings}
+        return judged.findings, new
 
     def _exercise(self, number: int, work: Work, seed: int) -> tuple[list[StepResult], float | None]:
         results: list[StepResult] = []
@@ -100,7 +112,7 @@ class Player:
         return {name: 0.0 if cold and name.endswith("warm") else amount * hours for name, amount in work.gives.items()}
 
     def _is_warm(self, peak_c: float) -> bool:
-        return peak_c >= WARM_C or (self.rest_c is not None and peak_c >= self.rest_c + WARM_K)
+        return peak_c >= WARM_C or (self.baseline.rest_c is not None and peak_c >= self.baseline.rest_c + WARM_K)
 
 
 def record(journal: Journal, name: str, played: Round, duration_s: float) -> None:
@@ -117,17 +129,6 @@ def _close(journal: Journal, name: str, outcome: Outcome, reason: Text | None, d
         ocp.step_end(name, outcome),
     )
     journal.sync()
-
-
-def hottest(results: Iterable[StepResult], reading: str) -> float | None:
-    """The highest plausible temperature (°C) among readings of that name; ``None`` where there is none."""
-    values = [
-        float(r.value)
-        for result in results
-        for r in result.readings
-        if r.name == reading and r.unit == "°C" and isinstance(r.value, int | float) and r.value < PLAUSIBLE_C
-    ]
-    return max(values, default=None)
 
 
 def named(prefix: str, step: Step) -> Step:

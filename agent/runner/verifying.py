@@ -52,8 +52,7 @@ def verification(
     """
     with recorded(asked, journal, observers) as engine:
         baseline = Baseline.looked_at(engine, host)
-        areas = asked.parameters["areas"]
-        player = Player(engine, journal, host, areas, dict(baseline.findings), baseline.rest_c)
+        player = Player(engine, journal, host, asked.parameters["areas"], baseline)
         return verify(state, player, tell)
 
 

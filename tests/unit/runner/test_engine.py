@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.journal import Journal, read
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
+from agent.model.run_view import JOURNAL, RunView
 from agent.runner.engine import Engine
+from agent.runner.recorder import Recorder
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import GRACE_S, Item, Send, Work
 
@@ -490,3 +493,30 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def children() -> list[str]:
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+class StoppedAtTheStart:
+    """A person presses Ctrl-C just when the starts are on record."""
+
+    def started(self, steps: Sequence[Step]) -> None:
+        raise KeyboardInterrupt
+
+    def received(self, step: Step, item: Item) -> None:
+        raise AssertionError("nothing was begun")
+
+    def ended(self, step: Step, result: StepResult) -> None:
+        """Nothing."""
+
+    def tick(self) -> None:
+        """Nothing."""
+
+
+def test_steps_that_are_on_record_and_were_never_begun_are_closed_too(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "run") as journal:
+        engine = Engine([Recorder(journal), StoppedAtTheStart()])
+        with pytest.raises(KeyboardInterrupt):
+            engine.run([Step("probe.a", lambda send: None, 5.0), Step("probe.b", lambda send: None, 5.0)])
+        assert journal.open_steps == ()
+    assert {result.outcome for result in engine.results.values()} == {Outcome.SKIPPED}
+    view = RunView.from_records(read(tmp_path / "run" / JOURNAL))
+    assert view.outcomes == {"probe.a": Outcome.SKIPPED, "probe.b": Outcome.SKIPPED}
