@@ -5,7 +5,7 @@ What RD hands on to QC. It says all that is needed to run it, so that it still d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,11 @@ class Work:
         times = max(1, round(self.times * share)) if share < 1.0 else self.times
         part = seconds / (times * (self.seconds + self.rest_s))
         return replace(self, seconds=max(1.0, self.seconds * part), rest_s=self.rest_s * part, times=times)
+
+    def without(self, tests: Collection[str]) -> Work:
+        """The same without tests that this unit has no hardware for; the same where nothing would be left."""
+        left = tuple(test for test in self.tests if test not in tests)
+        return replace(self, tests=left) if left else self
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON."""

@@ -104,11 +104,12 @@ def parameters(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h: f
 def reproduce(state: Reproduction, works: Mapping[str, Work], player: Player, tell: Told) -> Recipe | None:
     """Play rounds until the reproduction is over, and write down what came of it; ``tell`` hears of each round."""
     while state.ending is Ending.GOES_ON:
-        played = player.play(works[state.next().name], new_seed())
+        played = player.play(works[state.next().name].without(player.unsupported), new_seed())
         state.took(played)
         tell(played)
     view = RunView.from_records(read(player.journal.directory / JOURNAL))
-    recipe = recipe_of(state, works, view, player.journal.directory.name)
+    done = {name: work.without(player.unsupported) for name, work in works.items()}
+    recipe = recipe_of(state, done, view, player.journal.directory.name)
     outcome = Outcome.FAIL if recipe else Outcome.SKIPPED
     conclude(player.journal, REPRODUCTION, outcome, ending_text(state), recipe.to_json() if recipe else None)
     return recipe

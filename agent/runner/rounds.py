@@ -45,6 +45,8 @@ class Player:
     number: int = 1
     left: dict[Signature, Finding] = field(init=False)
     """What the rounds so far have left behind."""
+    unsupported: set[str] = field(default_factory=set)
+    """Tests that this unit turned out to have no hardware for."""
 
     def __post_init__(self) -> None:
         self.left = dict(self.baseline.findings)
@@ -75,9 +77,11 @@ class Player:
         _, left = self.look(f"{number}.left")
         conditions = Conditions(hottest(seen, "thermals_watch.peak"), load)
         showed = dict.fromkeys([*shown(judged.findings, self.baseline.findings), *left])
-        essential = [judged, *(result for result in exercised if ".test." in result.step)]
-        whole = all(result.outcome in _DONE for result in essential)
-        exposed = self._exposed(work, hours, conditions)
+        tests = [result for result in exercised if ".test." in result.step]
+        nothing = {r.step.rpartition(".")[2] for r in tests if r.outcome is Outcome.UNSUPPORTED}
+        self.unsupported |= nothing
+        whole = all(result.outcome in _DONE for result in [judged, *tests])
+        exposed = {} if nothing.issuperset(work.tests) else self._exposed(work, hours, conditions)
         return Round(number, work.name, seed, hours, exposed, conditions, tuple(showed), whole)
 
     def look(self, name: str, areas: Sequence[str] | None = None) -> tuple[Sequence[Finding], tuple[Signature, ...]]:
