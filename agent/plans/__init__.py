@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from agent.model import ComponentKind
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -40,12 +42,14 @@ class Symptom:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What may be behind a symptom: the ``codes`` by which it shows itself (whole ones, or the letters of an area), the
-    exposure that makes it show, and what is believed of its rate before anything was seen (:mod:`agent.replay.search`).
+    parts ``log_of`` which the system log may speak then (codes ``LOG``), the exposure that makes it show, and what is
+    believed of its rate before anything was seen (:mod:`agent.replay.search`).
     """
 
     name: str
     title: Mapping[str, str]
     codes: tuple[str, ...]
+    log_of: tuple[ComponentKind, ...]
     exposed_by: str
     shape: float
     scale: float
@@ -104,7 +108,15 @@ def causes() -> list[Cause]:
     """All causes."""
     tables = {name: _table("causes", name) for name in _names("causes")}
     return [
-        Cause(name, t["title"], tuple(t["codes"]), t["exposed_by"], float(t["shape"]), float(t["scale"]))
+        Cause(
+            name,
+            t["title"],
+            tuple(t["codes"]),
+            tuple(ComponentKind(part) for part in t["log_of"]),
+            t["exposed_by"],
+            float(t["shape"]),
+            float(t["scale"]),
+        )
         for name, t in tables.items()
     ]
 

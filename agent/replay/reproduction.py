@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.model import ComponentKind
 from agent.replay.observed import Observed, Per
 from agent.replay.round import Round, Signature
 from agent.replay.search import Block, Cause, Exercise, Search
@@ -30,14 +31,20 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shows:
-    """By which codes a cause shows itself: whole ones, or the letters of an area (``MEM``)."""
+    """By which codes a cause shows itself: whole ones, or the letters of an area (``MEM``); and the parts of which the
+    system log speaks then (codes ``LOG``, whose area is no part's).
+    """
 
     cause: Cause
     codes: tuple[str, ...]
+    log_of: tuple[ComponentKind, ...] = ()
 
     def is_shown_by(self, signature: Signature) -> bool:
         """Whether a fault of this signature can come from this cause."""
-        return any(code in (signature.code, signature.code.partition("-")[0]) for code in self.codes)
+        area = signature.code.partition("-")[0]
+        if area == "LOG" and signature.component in self.log_of:
+            return True
+        return any(code in (signature.code, area) for code in self.codes)
 
 
 class Reproduction:

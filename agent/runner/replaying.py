@@ -60,7 +60,7 @@ def reproduction(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h:
     """
     named = symptom.causes if symptom else {}
     known = [
-        Shows(search.Cause(c.name, c.exposed_by, named.get(c.name, POSSIBLE), c.shape, c.scale), c.codes)
+        Shows(search.Cause(c.name, c.exposed_by, named.get(c.name, POSSIBLE), c.shape, c.scale), c.codes, c.log_of)
         for c in causes()
     ]
     todo = [search.Exercise(work.name, work.hours, work.gives) for work in works.values()]

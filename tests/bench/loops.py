@@ -197,3 +197,17 @@ def corrected_machine_checks_under_load(aio: VirtualAio) -> Iterator[None]:
     report = partial(aio.processor.corrected_error, CORRECTED_MEMORY)
     with _again_and_again(report, when=_warm(aio), every_s=3.0):
         yield
+
+
+@loop("slow-disk", "DISK-1509", "LOG-8400")
+def sectors_that_cannot_be_read(aio: VirtualAio) -> Iterator[None]:
+    """Two sectors of the drive cannot be read."""
+    with aio.storage.nvme[0].medium.bad_sectors([2048, 2056]):
+        yield
+
+
+@loop("slow-disk", "DISK-1514")
+def drive_that_becomes_slow(aio: VirtualAio) -> Iterator[None]:
+    """The drive answers so slowly that it reads a MiB a second."""
+    with aio.storage.nvme[0].medium.limited(bps_total=1 << 20):
+        yield

@@ -25,7 +25,7 @@ LIMIT_H = 400.0
 
 def reproduction(limit_h: float = LIMIT_H, exercises: Sequence[str] = NAMES) -> Reproduction:
     causes = [
-        Shows(Cause("memory", "hours", 1.0, 0.7, 2.0), ("MEM",)),
+        Shows(Cause("memory", "hours", 1.0, 0.7, 2.0), ("MEM",), (ComponentKind.MEMORY_MODULE,)),
         Shows(Cause("drive", "reads", 1.0, 0.7, 2.0), ("DISK-1013",)),
     ]
     todo = [Exercise(name, 0.1, {"hours": 1.0, "reads": 1.0 if name != "memory" else 0.0}) for name in exercises]
@@ -67,6 +67,15 @@ def test_what_no_cause_explains_is_no_reproduction() -> None:
     assert state.fault is None
     state.took(played(state, Signature("DISK-1026", ComponentKind.STORAGE_DEVICE, "sda")))
     assert state.fault is None, "an exact code is not its whole area"
+
+
+def test_what_the_log_says_is_of_the_part_that_it_speaks_of() -> None:
+    state = reproduction()
+    state.took(played(state, Signature("LOG-8400", ComponentKind.STORAGE_DEVICE, "sda")))
+    assert state.fault is None, "this cause of the drive has one code alone"
+    state.took(played(state, Signature("LOG-8484", ComponentKind.MEMORY_MODULE, "")))
+    assert state.fault is not None
+    assert (state.fault.code, state.cause()) == ("LOG-8484", "memory")
 
 
 def test_nothing_in_the_time_is_not_reproduced_and_once_is_rare() -> None:
