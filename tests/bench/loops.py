@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 from tests.bench.aio import VirtualAio
 from tests.bench.checked import COMMAND
 from tests.bench.hardware.processor import CORRECTED_MEMORY
+from tests.bench.machine.channel import Ran
 from tests.bench.runner import tell
 
 ROUND_S = 20
 """Seconds of one round: emulated processors warm up within ten (the heat model's time runs eight times as fast)."""
 REPLAY_LIMIT_S = 1500.0
 HOURS = "0.3"
+_OUTPUT = "/var/tmp/loop"
 PANEL_FLAPS = "LCD-4049"
 OUTSIDE = 2
 """The port of the hub that is a socket."""
@@ -31,13 +33,19 @@ WARM_C = 61.0
 """A unit at rest has 36 °C, one that works with all its processors soon more than 65 °C."""
 
 
+Strike = Callable[[VirtualAio], None]
+
+
 class Loop(NamedTuple):
-    """A fault, what the customer would have called it, and the codes by which it may be recognised."""
+    """A fault, what the customer would have called it, and the codes by which it may be recognised. ``strike`` is what
+    a fault does that brings the whole unit down, each time when it is warm.
+    """
 
     name: str
     symptom: str
     codes: tuple[str, ...]
     faulty: Callable[[VirtualAio], AbstractContextManager[None]]
+    strike: Strike | None = None
 
 
 class Walked(NamedTuple):
@@ -58,6 +66,16 @@ def loop(symptom: str, *codes: str) -> Callable[[Callable[[VirtualAio], Iterator
     def register(faulty: Callable[[VirtualAio], Iterator[None]]) -> None:
         name = faulty.__name__.replace("_", "-")
         _LOOPS[name] = Loop(name, symptom, codes, contextmanager(faulty))
+
+    return register
+
+
+def striking(symptom: str, *codes: str) -> Callable[[Strike], None]:
+    """Register a function that brings the unit down as a loop. As the service would, ``aiodiag resume`` goes on."""
+
+    def register(strike: Strike) -> None:
+        name = strike.__name__.replace("_", "-")
+        _LOOPS[name] = Loop(name, symptom, codes, lambda _: contextlib.nullcontext(), strike)
 
     return register
 
@@ -84,13 +102,14 @@ def walk(one: Loop, aio: VirtualAio) -> Walked:
 
 def _steps(one: Loop, aio: VirtualAio) -> Iterator[tuple[dict[str, Any], float]]:
     with one.faulty(aio):
-        told, seconds = _run(aio, "replay", "--symptom", one.symptom, "--round", str(ROUND_S), "--hours", HOURS)
+        words = ("replay", "--symptom", one.symptom, "--round", str(ROUND_S), "--hours", HOURS)
+        told, seconds = _run(aio, one.strike, *words)
         yield told, seconds
         recipe = told["replay"]["recipe"]
         if not recipe:
             return
-        yield _run(aio, "verify", "--recipe", recipe)
-    yield _run(aio, "verify", "--recipe", recipe)
+        yield _run(aio, one.strike, "verify", "--recipe", recipe)
+    yield _run(aio, None, "verify", "--recipe", recipe)
 
 
 def _trouble(one: Loop, reproduced: dict[str, Any], *verified: dict[str, Any]) -> str:
@@ -111,13 +130,38 @@ class _Wrong(Exception):
     """What the agent said is not so."""
 
 
-def _run(aio: VirtualAio, *words: str) -> tuple[dict[str, Any], float]:
+def _run(aio: VirtualAio, strike: Strike | None, *words: str) -> tuple[dict[str, Any], float]:
     began = time.monotonic()
-    ran = aio.guest.run(COMMAND, *words, "--json", "--lang", "en", timeout_s=REPLAY_LIMIT_S)
+    given = (*words, "--json", "--lang", "en")
+    ran = _through(aio, strike, *given) if strike else aio.guest.run(COMMAND, *given, timeout_s=REPLAY_LIMIT_S)
     tell("\n".join(f"      {line}" for line in ran.err.strip().splitlines()))
     if ran.status not in (0, 1, 3) or "Traceback" in ran.err:
         raise _Wrong(f"aiodiag {words[0]} ended with {ran.status}: {ran.err.strip()[-600:]}")
     return json.loads(ran.out), time.monotonic() - began
+
+
+def _through(aio: VirtualAio, strike: Strike, *words: str) -> Ran:
+    """Run the agent on a unit that goes down whenever it is warm, and go on with it each time that it is up again."""
+    deadline = time.monotonic() + REPLAY_LIMIT_S
+    said = ""
+    _begin(aio, *words)
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        if aio.cooling.temperature > WARM_C:
+            with aio.restarting():
+                strike(aio)
+            said += aio.guest.read(f"{_OUTPUT}.err")
+            _begin(aio, "resume", "--json", "--lang", "en")
+        elif aio.guest.shell(f"test -s {_OUTPUT}.status").status == 0:
+            out, err, status = (aio.guest.read(f"{_OUTPUT}.{what}") for what in ("out", "err", "status"))
+            return Ran(int(status), out, said + err, 0.0)
+    raise _Wrong(f"no end within {REPLAY_LIMIT_S:.0f} s: {said.strip()[-600:]}")
+
+
+def _begin(aio: VirtualAio, *words: str) -> None:
+    script = f'"$@" > {_OUTPUT}.out 2> {_OUTPUT}.err; echo $? > {_OUTPUT}.status'
+    aio.guest.shell(f"rm -f {_OUTPUT}.*").check()
+    aio.guest.start("/bin/sh", "-c", script, "sh", COMMAND, *words)
 
 
 @contextmanager
@@ -211,3 +255,16 @@ def drive_that_becomes_slow(aio: VirtualAio) -> Iterator[None]:
     """The drive answers so slowly that it reads a MiB a second."""
     with aio.storage.nvme[0].medium.limited(bps_total=1 << 20):
         yield
+
+
+@striking("restarts", "DOWN-8715")
+def reset_under_load(aio: VirtualAio) -> None:
+    """The unit is reset on the spot when it works hard."""
+    aio.power.reset()
+
+
+@striking("freezes", "DOWN-8728")
+def freeze_under_load(aio: VirtualAio) -> None:
+    """The unit freezes when it works hard, and its watchdog restarts it."""
+    aio.power.arm_watchdog()
+    aio.power.hang()

@@ -52,6 +52,10 @@ class Power(Part):
         """Nothing moves any more in the whole machine, clocks included."""
         self.qemu.qmp("stop")
 
+    def reset(self) -> None:
+        """The reset line: everything starts anew on the spot."""
+        self.qemu.qmp("system_reset")
+
     def restart(self) -> None:
         """A person restarts the machine, in order."""
         self.guest.start("/usr/bin/systemctl", "reboot")
