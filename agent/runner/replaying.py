@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from agent.replay import search
 from agent.replay.rate import rate
 from agent.replay.recipe import Recipe, Work, write
 from agent.replay.reproduction import Ending, Reproduction, Shows
-from agent.replay.round import Round
+from agent.replay.round import Round, Signature
 from agent.runner.baseline import Baseline
 from agent.runner.engine import Observer
 from agent.runner.recording import Asked, conclude, recorded
@@ -33,6 +34,8 @@ POSSIBLE = 0.1
 
 EVERY_ROUND = ("kernel_log", "mce", "thermals")
 """The areas that are looked at after each round where no symptom names any."""
+SHOWN = 3.0
+"""How much likelier than the likeliest one of its symptom a cause is that the customer's own check showed; ours."""
 REPRODUCTION = "reproduction"
 """The step that says what came of it; the run has no verdict without."""
 Told = Callable[[Round], None]
@@ -54,15 +57,26 @@ def possible_works(seconds: float | None = None) -> dict[str, Work]:
     return works
 
 
-def reproduction(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h: float, alpha: float) -> Reproduction:
-    """The search for the cause of a symptom by these exercises. Raises ``ValueError`` where there is nothing to search
-    with.
+def reproduction(
+    symptom: Symptom | None,
+    works: Mapping[str, Work],
+    *,
+    limit_h: float,
+    alpha: float,
+    hints: Sequence[Signature] = (),
+) -> Reproduction:
+    """The search for the cause of a symptom by these exercises; ``hints`` is what the unit showed at the customer's.
+
+    Raises ``ValueError`` where there is nothing to search with.
     """
     named = symptom.causes if symptom else {}
-    known = [
-        Shows(search.Cause(c.name, c.exposed_by, named.get(c.name, POSSIBLE), c.shape, c.scale), c.codes, c.log_of)
-        for c in causes()
-    ]
+    known = []
+    for c in causes():
+        shows = Shows(search.Cause(c.name, c.exposed_by, POSSIBLE, c.shape, c.scale), c.codes, c.log_of)
+        weight = named.get(c.name, POSSIBLE)
+        if any(shows.is_shown_by(hint) for hint in hints):
+            weight += SHOWN * max(named.values(), default=1.0)
+        known.append(replace(shows, cause=replace(shows.cause, weight=weight)))
     todo = [search.Exercise(work.name, work.hours, work.gives) for work in works.values()]
     if not todo:
         raise ValueError("nothing can be exercised")
@@ -91,9 +105,17 @@ def replay(
         return reproduce(state, works, player, tell)
 
 
-def parameters(symptom: Symptom | None, works: Mapping[str, Work], *, limit_h: float, alpha: float) -> dict[str, Any]:
+def parameters(
+    symptom: Symptom | None,
+    works: Mapping[str, Work],
+    *,
+    limit_h: float,
+    alpha: float,
+    hints: Sequence[Signature] = (),
+) -> dict[str, Any]:
     """What a reproduction is told, for the record."""
     return {
+        "hints": [hint.to_json() for hint in hints],
         "areas": list(symptom.needed if symptom else EVERY_ROUND),
         "works": [work.to_json() for work in works.values()],
         "limit_h": limit_h,

@@ -162,7 +162,8 @@ def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]
         return Verification(recipe, alpha, limit_h), {recipe.work.name: recipe.work}
     works = {work.name: work for work in map(Work.from_json, told["works"])}
     complaint = symptom(told["symptom"]) if told["symptom"] else None
-    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha), works
+    hints = [Signature.from_json(hint) for hint in told["hints"]]
+    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha, hints=hints), works
 
 
 def _rounds(view: RunView) -> list[Round]:

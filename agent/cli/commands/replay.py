@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from gettext import gettext as _
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli import checking, exercising
 from agent.cli.commands import Subparsers
 from agent.cli.commands.test import number
-from agent.cli.problem import Problem
+from agent.cli.problem import USAGE, Problem, explained
+from agent.cli.settings import state_directory
 from agent.model import Text
 
 if TYPE_CHECKING:
+    from agent.model.run_view import RunView
     from agent.plans import Symptom
 
 HOURS = 8.0
@@ -24,6 +28,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     text = _("make the reported fault happen again, say how often it does, and write a recipe")
     parser = subparsers.add_parser("replay", parents=[common], help=text, description=text)
     parser.add_argument("--symptom", metavar="SYMPTOM", help=_("what is wrong, for example restarts or no-picture"))
+    parser.add_argument("--bundle", metavar="FILE", help=_("the customer's bundle: its symptom, and what it showed"))
     parser.add_argument("--hours", metavar="HOURS", default=f"{HOURS:g}", help=_("how long at most (default: 8)"))
     parser.add_argument("--round", metavar="SECONDS", help=_("how long one round exercises (default: as planned)"))
     parser.add_argument("--confidence", metavar="SHARE", default="0.95", help=_("asked of the verification (0.95)"))
@@ -36,10 +41,13 @@ def run(args: argparse.Namespace) -> int:
     right".
     """
     from agent import __version__
+    from agent.replay.round import Signature
     from agent.runner.recording import Asked
     from agent.runner.replaying import REPRODUCTION, parameters, possible_works, replay, reproduction
 
-    symptom = checking.symptom_named(args.symptom)
+    reported = _reported(args)
+    symptom = checking.symptom_named(args.symptom or (reported.parameters.get("symptom") if reported else None))
+    hints = [Signature.of(found.finding) for found in reported.findings] if reported else []
     if symptom is None:
         raise Problem(Text("what is wrong with it? Give --symptom, for example --symptom restarts"))
     limit_h = number(args.hours, "--hours", 0.001, 24.0 * 30)
@@ -49,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     works = possible_works(seconds)
     if not works:
         raise Problem(Text("none of the programs that exercise hardware is installed; see: aiodiag doctor"), 3)
-    state = reproduction(symptom, works, limit_h=limit_h, alpha=alpha)
+    state = reproduction(symptom, works, limit_h=limit_h, alpha=alpha, hints=hints)
     asked = Asked(
         "replay",
         f"replay-{symptom.name}",
@@ -60,13 +68,33 @@ def run(args: argparse.Namespace) -> int:
         args.lang,
         args.command_line,
         unit,
-        {**parameters(symptom, works, limit_h=limit_h, alpha=alpha), "server": args.server},
+        {**parameters(symptom, works, limit_h=limit_h, alpha=alpha, hints=hints), "server": args.server},
     )
     _announce(args, symptom, limit_h)
     with exercising.run(args, unit) as under_way:
         recipe = replay(asked, under_way.journal, under_way.host, state, works, tell=under_way.teller(state))
         under_way.finish()
     return exercising.tell_reproduction(args, under_way, state, recipe)
+
+
+def _reported(args: argparse.Namespace) -> RunView | None:
+    """What the customer's own check said: that in the bundle, else the newest for that case on this very unit."""
+    from agent.journal import JournalDamaged, JournalError, RunStore, read
+    from agent.model.run_view import JOURNAL, RunView
+    from uploader.bundle.verify import open_bundle
+
+    if args.bundle:
+        with explained(USAGE), open_bundle(Path(args.bundle)) as bundle:
+            return RunView.from_records(bundle.journal())
+    if args.rma is None:
+        return None
+    store = RunStore(state_directory())
+    for run_id in store.before("A"):
+        with suppress(JournalError, JournalDamaged, OSError):
+            view = RunView.from_records(read(store.path(run_id) / JOURNAL))
+            if view.parameters.get("rma") == args.rma and view.parameters.get("kind", "selfcheck") == "selfcheck":
+                return view
+    return None
 
 
 def _announce(args: argparse.Namespace, symptom: Symptom, limit_h: float) -> None:
