@@ -77,6 +77,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["test", "memory", "--seed", "-1"], "--seed is a number from 0 to 2147483647, not -1"),
         (["test", "memory", "--rma", "HB26-483920-6"], "is not an RMA number"),
         (["replay"], "what is wrong with it? Give --symptom"),
+        (["replay", "--bundle", "/dev/null"], "aiodiag: "),
         (["replay", "--symptom", "teapot"], "unknown symptom teapot; there are: "),
         (["replay", "--symptom", "restarts", "--hours", "x"], "--hours is a number from 0.001 to 720, not x"),
         (["replay", "--symptom", "restarts", "--round", "0"], "--round is a number"),

@@ -17,12 +17,12 @@ import pytest
 from agent import tests_hw
 from agent.host import Host
 from agent.journal import RunStore, read
-from agent.model import Outcome
+from agent.model import ComponentKind, Outcome
 from agent.model.run_view import JOURNAL, RunView
 from agent.plans import symptom
 from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import Ending
-from agent.replay.round import Round
+from agent.replay.round import Round, Signature
 from agent.replay.verification import Standing, Verification
 from agent.runner.recording import Asked
 from agent.runner.replaying import REPRODUCTION, parameters, replay, reproduction
@@ -158,6 +158,15 @@ def test_what_never_shows_is_not_reproduced_and_never_all_right(memory: Memory, 
     assert step.reason is not None
     assert str(step.reason).startswith("not reproduced in 1 rounds")
     assert view.verdict.value != "pass"
+
+
+def test_what_the_customers_check_showed_is_looked_for_first() -> None:
+    complaint = symptom("freezes")
+    blind = reproduction(complaint, WORKS, limit_h=1.0, alpha=0.05).belief()
+    hint = Signature("LOG-8400", ComponentKind.STORAGE_DEVICE, "sda")
+    led = reproduction(complaint, WORKS, limit_h=1.0, alpha=0.05, hints=[hint]).belief()
+    assert max(led, key=led.__getitem__) == "drive" != max(blind, key=blind.__getitem__)
+    assert all(led[cause] > 0 for cause in blind), "the hint may be wrong"
 
 
 def cut_off(store: RunStore, memory: Memory, limit_h: float, *, in_another_boot: bool) -> Resumable:
