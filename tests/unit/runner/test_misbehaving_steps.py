@@ -24,7 +24,7 @@ from tests.unit.runner.exercised import EVIDENCE, PATIENT_S, TIME, Ground, Misbe
 
 SHORT_S = 1.0
 """Seconds for one that does not end by itself."""
-LATE = "no answer within 1.1 s"
+LATE = "no answer within "  # and how long: the engine gives back what it was itself late
 BROKE = "the check itself broke"
 
 
@@ -455,7 +455,8 @@ def told(case: Case, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     assert case.said in ran.said
     assert len(ran.bad.readings) == case.readings
     assert len(ran.bad.files) >= 1  # what it had gathered before is kept
-    assert ran.bad.reason is None or str(ran.bad.reason) in {BROKE, LATE, "no such hardware"}
+    reason = str(ran.bad.reason or "")
+    assert reason in {"", BROKE, "no such hardware"} or reason.startswith(LATE)
     assert (ran.bad.outcome is PASS) == (ran.bad.reason is None)
 
 
