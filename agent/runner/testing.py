@@ -6,13 +6,25 @@ from collections.abc import Iterable, Sequence
 
 from agent.host import Host
 from agent.journal import Journal, read
+from agent.model import Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.runner.engine import Observer
 from agent.runner.recording import Asked, recorded
 from agent.runner.scratch import scratch
 from agent.runner.steps import RULES, judging_step, test_step, watch_step
-from agent.tests_hw import Bout, load
+from agent.tests_hw import Bout, load, tests
 from agent.watch import watchers
+
+
+def known_tests() -> tuple[str, ...]:
+    """The names of all hardware tests, sorted."""
+    return tests()
+
+
+def disturbances(names: Iterable[str]) -> list[Text]:
+    """What a person at the unit will notice of these tests, each once."""
+    noticed = {load(name).disturbs.template: load(name).disturbs for name in names}
+    return list(noticed.values())
 
 
 def needed(names: Iterable[str]) -> tuple[str, ...]:

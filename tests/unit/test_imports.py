@@ -57,6 +57,7 @@ ALLOWED = {
     },
     "agent/cli": {
         "agent/model",
+        "agent/durable",
         "agent/tools",
         "agent/journal",
         "agent/catalogue",

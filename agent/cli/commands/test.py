@@ -14,6 +14,7 @@ from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
 from agent.model import Text
 from agent.model.verdict import exit_status
+from agent.texts import render
 
 if TYPE_CHECKING:
     from agent.journal import Journal
@@ -39,10 +40,11 @@ def run(args: argparse.Namespace) -> int:
     """Test, seal, send. Exit status as for ``selfcheck``."""
     from agent import __version__
     from agent.cli.commands.selfcheck import tell_result
+    from agent.cli.exercising import say
     from agent.journal import RunStore
     from agent.runner.recording import Asked
     from agent.runner.run import new_seed
-    from agent.runner.testing import needed
+    from agent.runner.testing import disturbances, needed
     from uploader.submission import Desk
 
     began = time.monotonic()
@@ -67,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     desk, store = Desk(state), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, unit["serial"]) if args.rma else None
+    for noticed in disturbances(names):
+        say(Text("meanwhile: {what}", {"what": render(noticed, args.lang)}), args.lang)
     with explained():
         run_id, journal = store.new()
         with journal:
@@ -79,11 +83,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _known(names: list[str]) -> None:
-    from agent.tests_hw import tests
+    from agent.runner.testing import known_tests
 
+    known = known_tests()
     for name in names:
-        if name not in tests():
-            raise Problem(Text("unknown test {test}; there are: {known}", {"test": name, "known": ", ".join(tests())}))
+        if name not in known:
+            raise Problem(Text("unknown test {test}; there are: {known}", {"test": name, "known": ", ".join(known)}))
 
 
 def _walk(asked: Asked, journal: Journal, names: list[str], seconds: float | None, seed: int) -> RunView:
