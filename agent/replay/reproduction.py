@@ -58,15 +58,15 @@ class Reproduction:
         *,
         limit_h: float,
         alpha: float = 0.05,
-        first_counts: bool = False,
+        given: bool = False,
     ) -> None:
-        """``limit_h`` are the hours of exercising after which it ends (> 0); ``first_counts`` that there is nothing to
-        choose from, because a recipe says what to run.
+        """``limit_h`` are the hours of exercising after which it ends (> 0); ``given`` says that a recipe says what to
+        run: nothing is chosen then, so the first failure counts.
         """
         self._causes = list(causes)
         self._exercises: Mapping[str, Exercise] = {exercise.name: exercise for exercise in exercises}
         self._search = Search([shows.cause for shows in self._causes], exercises, burn_in)
-        self._limit_h, self._alpha, self._first_counts = limit_h, alpha, first_counts
+        self._limit_h, self._alpha, self._given = limit_h, alpha, given
         self.rounds: list[Round] = []
         self.fault: Signature | None = None
         self.exercise: str | None = None
@@ -85,7 +85,7 @@ class Reproduction:
         self._search.ran(Block(played.exercise, played.hours, played.exposed, failed))
         if self.fault is None and seen is not None:
             self.fault, self.exercise = seen, played.exercise
-            self._chosen_at = len(self.rounds) - (1 if self._first_counts else 0)
+            self._chosen_at = 0 if self._given else len(self.rounds)
 
     def fails(self, played: Round) -> bool:
         """Whether a round shows the fault that is being reproduced."""

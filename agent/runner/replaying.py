@@ -64,8 +64,10 @@ def reproduction(
     limit_h: float,
     alpha: float,
     hints: Sequence[Signature] = (),
+    given: bool = False,
 ) -> Reproduction:
-    """The search for the cause of a symptom by these exercises; ``hints`` is what the unit showed at the customer's.
+    """The search for the cause of a symptom by these exercises; ``hints`` is what the unit showed at the customer's,
+    ``given`` that the one exercise is that of a recipe.
 
     Raises ``ValueError`` where there is nothing to search with.
     """
@@ -81,7 +83,7 @@ def reproduction(
     if not todo:
         raise ValueError("nothing can be exercised")
     burn_in = BURN_IN if BURN_IN in works else todo[0].name
-    return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha)
+    return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha, given=given)
 
 
 def replay(
@@ -112,9 +114,11 @@ def parameters(
     limit_h: float,
     alpha: float,
     hints: Sequence[Signature] = (),
+    given: bool = False,
 ) -> dict[str, Any]:
     """What a reproduction is told, for the record."""
     return {
+        "given": given,
         "hints": [hint.to_json() for hint in hints],
         "areas": list(symptom.needed if symptom else EVERY_ROUND),
         "works": [work.to_json() for work in works.values()],

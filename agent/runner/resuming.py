@@ -30,6 +30,7 @@ from agent.runner.recording import boot_id, walked
 from agent.runner.recovery import close_steps
 from agent.runner.replaying import Told, reproduce, reproduction
 from agent.runner.rounds import Player, record
+from agent.runner.steps import RULES
 from agent.runner.verifying import Certificate, verify
 
 WENT_DOWN = "DOWN-8715"
@@ -103,7 +104,9 @@ class Resumed:
         with walked(self.journal, observers) as engine:
             numbers = [step.parameters["number"] for step in self.view.steps.values() if "number" in step.parameters]
             every, number = self.view.parameters["areas"], max(numbers, default=0) + 1
-            player = Player(engine, self.journal, host, every, Baseline.of(self.view), number)
+            looked = self.view.outcomes.get(RULES) is Outcome.PASS  # else it went down before there was a baseline
+            baseline = Baseline.of(self.view) if looked else Baseline.looked_at(engine, host)
+            player = Player(engine, self.journal, host, every, baseline, number)
             if self.cut_off:
                 played = _as_failed(player, self.cut_off, self.works[self.cut_off.exercise])
                 self._took(played)
@@ -163,7 +166,8 @@ def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]
     works = {work.name: work for work in map(Work.from_json, told["works"])}
     complaint = symptom(told["symptom"]) if told["symptom"] else None
     hints = [Signature.from_json(hint) for hint in told["hints"]]
-    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha, hints=hints), works
+    given = bool(told["given"])
+    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha, hints=hints, given=given), works
 
 
 def _rounds(view: RunView) -> list[Round]:

@@ -6,18 +6,20 @@ import argparse
 from contextlib import suppress
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.cli import checking, exercising
 from agent.cli.commands import Subparsers
 from agent.cli.commands.test import number
-from agent.cli.problem import USAGE, Problem, explained
+from agent.cli.problem import INCOMPLETE, USAGE, Problem, explained
 from agent.cli.settings import state_directory
 from agent.model import Text
 
 if TYPE_CHECKING:
     from agent.model.run_view import RunView
     from agent.plans import Symptom
+    from agent.replay.recipe import Work
+    from agent.replay.round import Signature
 
 HOURS = 8.0
 """Hours of exercising after which nothing was reproduced; ours: a working day."""
@@ -29,6 +31,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = subparsers.add_parser("replay", parents=[common], help=text, description=text)
     parser.add_argument("--symptom", metavar="SYMPTOM", help=_("what is wrong, for example restarts or no-picture"))
     parser.add_argument("--bundle", metavar="FILE", help=_("the customer's bundle: its symptom, and what it showed"))
+    parser.add_argument("--recipe", metavar="FILE", help=_("an earlier recipe: its exercise alone, to count again"))
     parser.add_argument("--hours", metavar="HOURS", default=f"{HOURS:g}", help=_("how long at most (default: 8)"))
     parser.add_argument("--round", metavar="SECONDS", help=_("how long one round exercises (default: as planned)"))
     parser.add_argument("--confidence", metavar="SHARE", default="0.95", help=_("asked of the verification (0.95)"))
@@ -41,40 +44,73 @@ def run(args: argparse.Namespace) -> int:
     right".
     """
     from agent import __version__
-    from agent.replay.round import Signature
     from agent.runner.recording import Asked
-    from agent.runner.replaying import REPRODUCTION, parameters, possible_works, replay, reproduction
+    from agent.runner.replaying import REPRODUCTION, parameters, replay, reproduction
 
-    reported = _reported(args)
-    symptom = checking.symptom_named(args.symptom or (reported.parameters.get("symptom") if reported else None))
-    hints = [Signature.of(found.finding) for found in reported.findings] if reported else []
-    if symptom is None:
-        raise Problem(Text("what is wrong with it? Give --symptom, for example --symptom restarts"))
     limit_h = number(args.hours, "--hours", 0.001, 24.0 * 30)
     alpha = exercising.alpha_of(args.confidence)
     seconds = None if args.round is None else number(args.round, "--round", 1.0, 86400.0)
+    told = _by_recipe(args.recipe, seconds) if args.recipe else _by_symptom(args, seconds)
     unit = checking.identified(args)
-    works = possible_works(seconds)
-    if not works:
-        raise Problem(Text("none of the programs that exercise hardware is installed; see: aiodiag doctor"), 3)
-    state = reproduction(symptom, works, limit_h=limit_h, alpha=alpha, hints=hints)
+    how: Any = {"limit_h": limit_h, "alpha": alpha, "hints": told.hints, "given": told.given}
+    state = reproduction(told.symptom, told.works, **how)
     asked = Asked(
         "replay",
-        f"replay-{symptom.name}",
+        f"replay-{told.what}",
         __version__,
         (REPRODUCTION,),
-        symptom.name,
+        told.symptom.name if told.symptom else None,
         args.rma,
         args.lang,
         args.command_line,
         unit,
-        {**parameters(symptom, works, limit_h=limit_h, alpha=alpha, hints=hints), "server": args.server},
+        {**parameters(told.symptom, told.works, **how), "server": args.server},
     )
-    _announce(args, symptom, limit_h)
+    values: dict[str, str | int | float] = {"symptom": told.what, "hours": round(limit_h, 2)}
+    if told.symptom:
+        values["symptom"] = told.symptom.title[args.lang]
+    exercising.say(Text("reproducing: {symptom}; at most {hours} h, stop with Ctrl-C", values), args.lang)
     with exercising.run(args, unit) as under_way:
-        recipe = replay(asked, under_way.journal, under_way.host, state, works, tell=under_way.teller(state))
+        recipe = replay(asked, under_way.journal, under_way.host, state, told.works, tell=under_way.teller(state))
         under_way.finish()
     return exercising.tell_reproduction(args, under_way, state, recipe)
+
+
+class _Told(NamedTuple):
+    """What to reproduce, in a word; by which exercises, and what is known of it."""
+
+    what: str
+    symptom: Symptom | None
+    works: dict[str, Work]
+    hints: list[Signature]
+    given: bool
+
+
+def _by_recipe(path: str, seconds: float | None) -> _Told:
+    """The one exercise of a recipe: nothing is searched for."""
+    from agent.plans import symptom, symptoms
+
+    recipe = exercising.recipe_in(path)
+    work = recipe.work if seconds is None else recipe.work.lasting(seconds)
+    complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
+    return _Told(recipe.fault.code, complaint, {work.name: work}, [recipe.fault], given=True)
+
+
+def _by_symptom(args: argparse.Namespace, seconds: float | None) -> _Told:
+    """All that this unit can be made to do, the likeliest cause of the symptom first."""
+    from agent.replay.round import Signature
+    from agent.runner.replaying import possible_works
+
+    reported = _reported(args)
+    symptom = checking.symptom_named(args.symptom or (reported.parameters.get("symptom") if reported else None))
+    if symptom is None:
+        raise Problem(Text("what is wrong with it? Give --symptom, for example --symptom restarts"))
+    works = possible_works(seconds)
+    if not works:
+        text = Text("none of the programs that exercise hardware is installed; see: aiodiag doctor")
+        raise Problem(text, INCOMPLETE)
+    hints = [Signature.of(found.finding) for found in reported.findings] if reported else []
+    return _Told(symptom.name, symptom, works, hints, given=False)
 
 
 def _reported(args: argparse.Namespace) -> RunView | None:
@@ -95,8 +131,3 @@ def _reported(args: argparse.Namespace) -> RunView | None:
             if view.parameters.get("rma") == args.rma and view.parameters.get("kind", "selfcheck") == "selfcheck":
                 return view
     return None
-
-
-def _announce(args: argparse.Namespace, symptom: Symptom, limit_h: float) -> None:
-    values: dict[str, str | int | float] = {"symptom": symptom.title[args.lang], "hours": round(limit_h, 2)}
-    exercising.say(Text("reproducing: {symptom}; at most {hours} h, stop with Ctrl-C", values), args.lang)

@@ -78,6 +78,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["test", "memory", "--rma", "HB26-483920-6"], "is not an RMA number"),
         (["replay"], "what is wrong with it? Give --symptom"),
         (["replay", "--bundle", "/dev/null"], "aiodiag: "),
+        (["replay", "--recipe", "/dev/null"], "/dev/null is no recipe"),
         (["replay", "--symptom", "teapot"], "unknown symptom teapot; there are: "),
         (["replay", "--symptom", "restarts", "--hours", "x"], "--hours is a number from 0.001 to 720, not x"),
         (["replay", "--symptom", "restarts", "--round", "0"], "--round is a number"),

@@ -23,13 +23,13 @@ NAMES = ("everything", "memory", "steps")
 LIMIT_H = 400.0
 
 
-def reproduction(limit_h: float = LIMIT_H, exercises: Sequence[str] = NAMES) -> Reproduction:
+def reproduction(limit_h: float = LIMIT_H, exercises: Sequence[str] = NAMES, *, given: bool = False) -> Reproduction:
     causes = [
         Shows(Cause("memory", "hours", 1.0, 0.7, 2.0), ("MEM",), (ComponentKind.MEMORY_MODULE,)),
         Shows(Cause("drive", "reads", 1.0, 0.7, 2.0), ("DISK-1013",)),
     ]
     todo = [Exercise(name, 0.1, {"hours": 1.0, "reads": 1.0 if name != "memory" else 0.0}) for name in exercises]
-    return Reproduction(causes, todo, "everything", limit_h=limit_h)
+    return Reproduction(causes, todo, "everything", limit_h=limit_h, given=given)
 
 
 def played(state: Reproduction, *shown: Signature, whole: bool = True, exercise: str | None = None) -> Round:
@@ -46,6 +46,13 @@ def test_a_fault_that_always_comes_is_reproduced_in_four_rounds_and_verified_in_
     assert state.observed == Observed(3, 3, Per.CYCLE, at_failure=True)
     assert clean_needed(state.observed) == 3
     assert state.cause() == "memory"
+
+
+def test_by_a_recipe_nothing_is_chosen_so_every_round_counts() -> None:
+    state = reproduction(exercises=["everything"], given=True)
+    for shown in ([], [MEMORY], [], [MEMORY]):
+        state.took(played(state, *shown))
+    assert state.observed == Observed(2, 4, Per.CYCLE, at_failure=True)
 
 
 def test_once_it_showed_the_exercise_that_showed_it_is_run_again() -> None:
