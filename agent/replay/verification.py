@@ -31,12 +31,15 @@ class Standing(StrEnum):
 
 @dataclass(slots=True)
 class Verification:
-    """The state of one verification, at the confidence ``1 - alpha`` (0 < alpha < 1), within ``limit_h`` hours."""
+    """The state of one verification, at the confidence ``1 - alpha`` (0 < alpha < 1), within ``limit_h`` hours.
+    ``regressed`` is what the whole unit showed after the rounds that it had not shown before them.
+    """
 
     recipe: Recipe
     alpha: float
     limit_h: float
     rounds: list[Round] = field(default_factory=list)
+    regressed: tuple[Signature, ...] = ()
 
     @property
     def needed(self) -> int:
@@ -65,7 +68,8 @@ class Verification:
     @property
     def faults(self) -> Sequence[Signature]:
         """All that showed."""
-        return list(dict.fromkeys(signature for played in self.rounds for signature in played.shown))
+        of_rounds = (signature for played in self.rounds for signature in played.shown)
+        return list(dict.fromkeys([*of_rounds, *self.regressed]))
 
     @property
     def standing(self) -> Standing:

@@ -16,6 +16,7 @@ from agent.model import Component, Outcome, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
 from agent.plans import Symptom
+from agent.probes import areas
 from agent.replay.recipe import Recipe
 from agent.replay.round import Round
 from agent.replay.verification import Standing, Verification
@@ -26,6 +27,8 @@ from agent.runner.replaying import EVERY_ROUND
 from agent.runner.rounds import Player
 from agent.runner.run import new_seed
 
+REGRESSION = "regression"
+"""What the names of the steps begin with that look at the whole unit once more; :mod:`agent.model.step_name`."""
 VERIFICATION = "verification"
 """The step that says what came of it; the run has no verdict without."""
 CERTIFICATE_SCHEMA = 1
@@ -74,6 +77,8 @@ def verify(state: Verification, player: Player, tell: Told) -> Certificate:
         played = player.play(state.recipe.work, seed)
         state.rounds.append(played)
         tell(played)
+    if state.standing is Standing.VERIFIED:
+        _, state.regressed = player.look(REGRESSION, areas())
     view = RunView.from_records(read(player.journal.directory / JOURNAL))
     document = certificate(state, view, player.journal.directory.name)
     outcome = _OUTCOMES.get(state.standing, Outcome.SKIPPED)

@@ -22,6 +22,8 @@ from agent.model.step_name import concludes, plain, round_of
         ("3.down", 3, "down", True),
         ("3.down.probe.mce", 3, "probe.mce", False),
         ("3.down.rules", 3, "rules", True),
+        ("regression.probe.mce", None, "probe.mce", False),
+        ("regression.rules", None, "rules", True),
         ("reproduction", None, "reproduction", True),
         ("resume.1", None, "resume.1", True),
         ("profile", None, "profile", False),

@@ -120,6 +120,12 @@ def test_the_fault_ends_it_wherever_it_comes_and_another_one_does_too() -> None:
     assert verification(played(moved)).standing is Standing.STILL_FAULTY
 
 
+def test_what_the_whole_unit_shows_in_the_end_counts_too() -> None:
+    state = verification(played(), played(), played())
+    state.regressed = (HEAT,)
+    assert (state.standing, state.faults) == (Standing.OTHER_FAULT, [HEAT])
+
+
 def test_rounds_below_the_conditions_do_not_count_and_cannot_go_on_for_ever() -> None:
     cold = [played(conditions=Conditions(40.0, 0.9)) for _ in range(9)]
     assert verification(*cold[:8]).standing is Standing.GOES_ON

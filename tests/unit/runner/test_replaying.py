@@ -20,6 +20,7 @@ from agent.journal import RunStore, read
 from agent.model import ComponentKind, Outcome
 from agent.model.run_view import JOURNAL, RunView
 from agent.plans import symptom
+from agent.probes import areas
 from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import Ending
 from agent.replay.round import Round, Signature
@@ -147,6 +148,8 @@ def test_from_the_symptom_to_the_certificate(memory: Memory, tmp_path: Path, sha
     assert (gone.standing, gone.clean, gone.needed) == (Standing.VERIFIED, 3, 3)
     assert view.outcomes[VERIFICATION] is Outcome.PASS
     assert document["verdict"] == "verified"
+    assert view.outcomes["regression.rules"] is Outcome.PASS
+    assert sum(step.startswith("regression.probe.") for step in view.outcomes) == len(areas())
     assert document["confidence"] == pytest.approx(0.95)
 
 
