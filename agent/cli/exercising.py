@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from agent.cli import checking
 from agent.cli.commands.test import number
 from agent.cli.plain import clean
 from agent.cli.problem import Problem, explained
+from agent.cli.progress import live
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
 from agent.cli.streams import print_json, tell
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from agent.replay.reproduction import Reproduction
     from agent.replay.round import Round
     from agent.replay.verification import Verification
+    from agent.runner.engine import Observer
     from agent.runner.resuming import Resumable
     from uploader.submission import Desk
 
@@ -53,6 +55,7 @@ class UnderWay:
     desk: Desk
     nonce: str | None
     language: str
+    observers: Sequence[Observer] = ()
     began: float = field(default_factory=time.monotonic)
     view: RunView | None = None
 
@@ -88,8 +91,9 @@ def run(args: argparse.Namespace, unit: dict[str, str]) -> Iterator[UnderWay]:
     nonce = checking.announce(args, desk, unit["serial"]) if args.rma else None
     with explained():
         run_id, journal = store.new()
-        with journal, _remembered(run_id):
-            yield UnderWay(store.path(run_id), journal, Host(), desk, nonce, args.lang)
+        with journal, _remembered(run_id), live(args.lang) as shown:
+            seen = [shown] if shown else []
+            yield UnderWay(store.path(run_id), journal, Host(), desk, nonce, args.lang, seen)
 
 
 @contextmanager
@@ -98,8 +102,9 @@ def going_on(args: argparse.Namespace, waiting: Resumable, journal: Journal) -> 
     from agent.host import Host
     from uploader.submission import Desk
 
-    with explained(), journal, _remembered(waiting.run.name):
-        yield UnderWay(waiting.run, journal, Host(), Desk(state_directory()), None, args.lang)
+    with explained(), journal, _remembered(waiting.run.name), live(args.lang) as shown:
+        seen = [shown] if shown else []
+        yield UnderWay(waiting.run, journal, Host(), Desk(state_directory()), None, args.lang, seen)
 
 
 def forget() -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Self, TextIO
 
-from agent.model import Outcome, Text
+from agent.model import Heartbeat, Outcome, Text
+from agent.model.step_name import plain, round_of
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import Item
 from agent.texts import render
@@ -102,6 +103,69 @@ class Bar:
         looking = render(Text("looking at: {what}", {"what": ", ".join(words) + more}), self._language)
         self._progress.update(self._task, description=looking if words else "")
         self.tick()
+
+
+class Live:
+    """What goes on in a run of rounds, of which nobody knows how many there will be: what is at work, for how long, and
+    how warm the unit is.
+    """
+
+    def __init__(self, language: str) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from agent.cli.console import AgentConsole
+
+        self._language = language
+        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=AgentConsole(stderr=True), auto_refresh=False, transient=True)
+        self._task = self._progress.add_task("", total=None)
+        self._open: list[str] = []
+        self._celsius: float | None = None
+
+    def started(self, steps: Sequence[Step]) -> None:
+        """Show what begins."""
+        self._open += [step.id for step in steps]
+        self.tick()
+
+    def received(self, _step: Step, item: Item) -> None:
+        """Take the temperature from the heartbeat of a test."""
+        if isinstance(item, Heartbeat):
+            self._celsius = item.temperature
+
+    def ended(self, step: Step, _result: StepResult) -> None:
+        """Show what is left."""
+        self._open.remove(step.id)
+        self.tick()
+
+    def tick(self) -> None:
+        """Keep the clock and the words going."""
+        self._progress.update(self._task, description=self.words())
+        with suppress(OSError):
+            self._progress.refresh()
+
+    def words(self) -> str:
+        """What is at work (the tests, where there are any), in which round, and how warm the unit is."""
+        tests = [step for step in self._open if plain(step).startswith("test.")]
+        shown = tests or self._open
+        what = ", ".join(dict.fromkeys(render(step_word(step), self._language) for step in shown[:3]))
+        number = next((n for n in map(round_of, shown) if n is not None), None)
+        warm = "" if self._celsius is None else f"  {self._celsius:g} °C"
+        return f"{'' if number is None else f'{number}: '}{what}{warm}"
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Take the line away."""
+        with suppress(OSError):
+            self._progress.stop()
+
+
+def live(language: str) -> AbstractContextManager[Live | None]:
+    """Progress of a run of rounds where standard error can show it; nothing elsewhere: a line is told after each."""
+    return Live(language) if sys.stderr.isatty() else nullcontext()
 
 
 def progress(language: str, total: int) -> Lines | Bar:

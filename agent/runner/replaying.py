@@ -103,7 +103,7 @@ def replay(
     """
     with recorded(asked, journal, observers) as engine:
         baseline = Baseline.looked_at(engine, host)
-        player = Player(engine, journal, host, asked.parameters["areas"], baseline)
+        player = Player(engine, journal, host, asked.parameters["areas"], baseline, leaves_out=True)
         return reproduce(state, works, player, tell)
 
 

@@ -106,7 +106,8 @@ class Resumed:
             every, number = self.view.parameters["areas"], max(numbers, default=0) + 1
             looked = self.view.outcomes.get(RULES) is Outcome.PASS  # else it went down before there was a baseline
             baseline = Baseline.of(self.view) if looked else Baseline.looked_at(engine, host)
-            player = Player(engine, self.journal, host, every, baseline, number)
+            searching = isinstance(self.state, Reproduction)
+            player = Player(engine, self.journal, host, every, baseline, number, leaves_out=searching)
             if self.cut_off:
                 played = _as_failed(player, self.cut_off, self.works[self.cut_off.exercise])
                 self._took(played)

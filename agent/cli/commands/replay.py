@@ -71,7 +71,15 @@ def run(args: argparse.Namespace) -> int:
         values["symptom"] = told.symptom.title[args.lang]
     exercising.say(Text("reproducing: {symptom}; at most {hours} h, stop with Ctrl-C", values), args.lang)
     with exercising.run(args, unit) as under_way:
-        recipe = replay(asked, under_way.journal, under_way.host, state, told.works, tell=under_way.teller(state))
+        recipe = replay(
+            asked,
+            under_way.journal,
+            under_way.host,
+            state,
+            told.works,
+            tell=under_way.teller(state),
+            observers=under_way.observers,
+        )
         under_way.finish()
     return exercising.tell_reproduction(args, under_way, state, recipe)
 

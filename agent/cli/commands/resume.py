@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     except (KeyError, TypeError, ValueError) as e:
         raise Problem(Text("{path} does not say how to go on", {"path": str(waiting.run)}), INCOMPLETE) from e
     with exercising.going_on(args, waiting, resumed.journal) as under_way:
-        made = resumed.walk(under_way.host, under_way.teller(resumed.state))
+        made = resumed.walk(under_way.host, under_way.teller(resumed.state), under_way.observers)
         under_way.finish()
     if isinstance(resumed.state, Verification):
         assert isinstance(made, dict)

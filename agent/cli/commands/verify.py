@@ -59,6 +59,13 @@ def run(args: argparse.Namespace) -> int:
         Text("verifying that {code} is gone: {needed} rounds without it, {hours} h at least", values), args.lang
     )
     with exercising.run(args, unit) as under_way:
-        certificate = verification(asked, under_way.journal, under_way.host, state, tell=under_way.teller(state))
+        certificate = verification(
+            asked,
+            under_way.journal,
+            under_way.host,
+            state,
+            tell=under_way.teller(state),
+            observers=under_way.observers,
+        )
         under_way.finish()
     return exercising.tell_verification(args, under_way, state, certificate)

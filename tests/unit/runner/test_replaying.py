@@ -16,7 +16,7 @@ import pytest
 
 from agent import tests_hw
 from agent.host import Host
-from agent.journal import RunStore, read
+from agent.journal import Journal, RunStore, read
 from agent.model import ComponentKind, Outcome
 from agent.model.run_view import JOURNAL, RunView
 from agent.plans import symptom
@@ -25,9 +25,11 @@ from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import Ending
 from agent.replay.round import Round, Signature
 from agent.replay.verification import Standing, Verification
-from agent.runner.recording import Asked
+from agent.runner.baseline import Baseline
+from agent.runner.recording import Asked, walked
 from agent.runner.replaying import REPRODUCTION, parameters, replay, reproduction
 from agent.runner.resuming import Resumable, Resumed, reopen, resumable
+from agent.runner.rounds import Player
 from agent.runner.verifying import VERIFICATION, verification
 from agent.runner.verifying import parameters as verifying
 from tests.ocp import validate_lines
@@ -161,6 +163,21 @@ def test_what_never_shows_is_not_reproduced_and_never_all_right(memory: Memory, 
     assert step.reason is not None
     assert str(step.reason).startswith("not reproduced in 1 rounds")
     assert view.verdict.value != "pass"
+
+
+def test_a_test_without_hardware_is_left_out_of_a_search_and_missed_in_a_verification(
+    memory: Memory, tmp_path: Path
+) -> None:
+    if Host().glob("/sys/bus/usb/devices/*-*"):
+        pytest.skip("this machine has USB devices")
+    work = Work("everything", ("memory", "usb"), 10.0, 0.0, 1, {"hours": 1.0})
+    with Journal.create(tmp_path / "run") as journal, walked(journal) as engine:
+        for number, leaves_out in enumerate((True, False), 1):
+            baseline = Baseline((), {}, None)
+            player = Player(engine, journal, Host(), ["memory"], baseline, number, leaves_out)
+            assert player.play(work, 7).whole is leaves_out
+            assert player.unsupported == {"usb"}
+            assert work.without(player.unsupported).tests == ("memory",)
 
 
 def test_what_the_customers_check_showed_is_looked_for_first() -> None:
