@@ -16,22 +16,21 @@ Source of the formats: fio 3.33 (Debian 12), its ``json+`` output and its lines 
 whose file was cut; of the options: fio(1).
 
 Why fio: it names the failing offsets, goes on after them, keeps a histogram, and is told by ``--readonly`` to refuse
-any job that would write. badblocks(8) measures no times, and dd stops or pads. Of errors of the medium the kernel says
-ENODATA, EREMOTEIO or EILSEQ as well as EIO (Linux, block/blk-core.c, ``blk_errors``); fio ends at the first but
-``--ignore_error`` names them. Its last line of defence is the kernel's: the device is opened for reading.
+any job that would write. badblocks(8) measures no times, and dd stops or pads. The last line of defence is the
+kernel's: the device is opened for reading.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
 from agent.tests_hw._drives import PATTERNS, Drive, drives
+from agent.tests_hw._fio import FAILED, SURVIVED, job, table, whole, why_nothing
 from agent.tests_hw._test import Bout, HardwareTest, Measured
-from agent.tools.gap import program_gap
 
 BLOCK = 1 << 20
 """Bytes read at a time; ours: large enough that a disk does more than seek."""
@@ -47,20 +46,13 @@ STALL_S = 1.0
 """Seconds; ours."""
 MAPPED = 32
 
-_FAILED = re.compile(
-    r"^fio: io_u error on file \S{1,60}: (?:Input/output error|No data available|Remote I/O error|Connection timed out"
-    r"|Invalid or incomplete multibyte or wide character): read offset=(\d{1,19}), buflen=(\d{1,10})$",
-    re.MULTILINE | re.ASCII,
-)
-# By number where fio knows no name: ENODATA, EILSEQ, ETIMEDOUT, EREMOTEIO (include/uapi/asm-generic/errno.h).
-_SURVIVED = "EIO:61:84:110:121"
 _SAFE = (
     "--readonly",
     "--direct=1",
     "--invalidate=0",
     "--ioengine=psync",
     "--continue_on_error=read",
-    f"--ignore_error={_SURVIVED}",
+    f"--ignore_error={SURVIVED}",
     "--error_dump=1",
     "--output-format=json+",
 )
@@ -153,26 +145,26 @@ def _fio(
 
 def _measured(scan: Evidence, said: str, pieces: str, drive: Drive | None) -> Iterator[Measured]:
     failed = _failed(said)
-    job = _job(scan)
-    if not failed and (job is None or job.error or not job.read):
-        yield _why_nothing(scan, said)
+    told = _job(scan)
+    if not failed and (told is None or told.error or not told.read):
+        yield why_nothing(scan, said, scan.subject)
         return
     yield _reading(scan, "errors", len(failed), "count")
     if failed:
         yield _reading(scan, "bad_map", _bad_map(failed, _failed(pieces)), "")
     if drive is not None and drive.rotational is not None:
         yield _reading(scan, "rotational", drive.rotational, "")
-    if job is None:
+    if told is None:
         return
-    yield _reading(scan, "covered", job.read, "B")
+    yield _reading(scan, "covered", told.read, "B")
     if drive is not None:
-        yield _reading(scan, "share", round(min(100.0, 100 * job.read / drive.size), 2), "%")
-    if job.rate is not None:
-        yield _reading(scan, "rate", job.rate, "B/s")
-    for name, nanoseconds in job.latency.items():
+        yield _reading(scan, "share", round(min(100.0, 100 * told.read / drive.size), 2), "%")
+    if told.rate is not None:
+        yield _reading(scan, "rate", told.rate, "B/s")
+    for name, nanoseconds in told.latency.items():
         yield _reading(scan, f"latency_{name}", nanoseconds / 1e9, "s")
-    if job.latency:
-        yield _reading(scan, "stalls", job.stalls, "count")
+    if told.latency:
+        yield _reading(scan, "stalls", told.stalls, "count")
 
 
 class _Job(NamedTuple):
@@ -188,35 +180,27 @@ class _Job(NamedTuple):
 
 
 def _job(scan: Evidence) -> _Job | None:
-    document = scan.json()
-    try:
-        job = document["jobs"][0]
-        read = job["read"]
-        times = read["clat_ns"]
-    except (KeyError, IndexError, TypeError):
+    done = job(scan)
+    read = table(done, "read")
+    times = table(read, "clat_ns")
+    if times is None:
         return None
-    shares = times.get("percentile") if isinstance(times, dict) else None
-    bins = times.get("bins") if isinstance(times, dict) else None
+    shares, bins = table(times, "percentile"), table(times, "bins")
     found = {
-        "p50": _whole(shares, "50.000000"),
-        "p99": _whole(shares, "99.000000"),
-        "worst": _whole(times, "max"),
+        "p50": whole(shares, "50.000000"),
+        "p99": whole(shares, "99.000000"),
+        "worst": whole(times, "max"),
     }
-    some = _whole(times, "N")
-    slow = [_whole(bins, key) or 0 for key in bins if _number(key) >= STALL_S * 1e9] if isinstance(bins, dict) else []
+    some = whole(times, "N")
+    slow = [whole(bins, key) or 0 for key in bins if _number(key) >= STALL_S * 1e9] if isinstance(bins, dict) else []
     return _Job(
         # It keeps the first that it went on after as well.
-        error=0 if _whole(job, "total_err") else _whole(job, "error") or 0,
-        read=_whole(read, "io_bytes") or 0,
-        rate=_whole(read, "bw_bytes"),
+        error=0 if whole(done, "total_err") else whole(done, "error") or 0,
+        read=whole(read, "io_bytes") or 0,
+        rate=whole(read, "bw_bytes"),
         latency={name: value for name, value in found.items() if value is not None} if some else {},
         stalls=sum(slow),
     )
-
-
-def _whole(table: Any, key: str) -> int | None:
-    value = table.get(key) if isinstance(table, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None
 
 
 def _number(text: str) -> int:
@@ -225,7 +209,7 @@ def _number(text: str) -> int:
 
 def _failed(said: str) -> list[tuple[int, int]]:
     """Offset and length, in bytes, of each read that failed; sorted."""
-    return sorted({(int(m[1]), int(m[2])) for m in _FAILED.finditer(said)})
+    return sorted({(int(m[1]), int(m[2])) for m in FAILED.finditer(said)})
 
 
 def _bad_map(blocks: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int]]) -> str:
@@ -248,14 +232,6 @@ def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             end = max(end, offset + size)
     if end >= 0:
         yield start, end - start
-
-
-def _why_nothing(scan: Evidence, said: str) -> Gap:
-    if scan.problem:
-        return program_gap(scan, scan.subject, essential=True)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    values = {"program": "fio", "error": lines[0][:200] if lines else "?"}
-    return Gap(scan.subject, Outcome.ERROR, Text("{program} failed: {error}", values), essential=True)
 
 
 def _reading(scan: Evidence, quantity: str, value: Value, unit: str) -> Reading:

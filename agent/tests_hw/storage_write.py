@@ -22,12 +22,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree
+from agent.tests_hw._fio import FAILED, SURVIVED, job, table, whole, why_nothing
 from agent.tests_hw._test import Bout, HardwareTest, Measured
-from agent.tools.gap import program_gap
 
 SHARE_OF_FREE = 0.1
 MOST_B = 1 << 30
@@ -46,14 +46,7 @@ _MISMATCH = re.compile(
     r"^(?:verify: bad [^\n]{1,80}|crc32c: verify failed) at file [^\n]{1,200} offset (\d{1,19}), length \d{1,10} ",
     re.MULTILINE | re.ASCII,
 )
-_FAILED = re.compile(
-    r"^fio: io_u error on file [^\n]{1,200}: (?:Input/output error|No data available|Remote I/O error"
-    r"|Connection timed out): (?:read|write) offset=\d{1,19}, buflen=\d{1,10}$",
-    re.MULTILINE | re.ASCII,
-)
 _DRIVE = re.compile(r"/(?:((?:[hsv]|xv)d[a-z]{1,3}|mmcblk[0-9]{1,3})|(nvme[0-9]{1,3})n[0-9]{1,3})(?=/|$)")
-# By number where fio knows no name: ENODATA, EILSEQ, ETIMEDOUT, EREMOTEIO (include/uapi/asm-generic/errno.h).
-_SURVIVED = "EIO:61:84:110:121"
 
 
 class StorageWriteTest(HardwareTest):
@@ -108,10 +101,10 @@ class StorageWriteTest(HardwareTest):
         subject = _drive(Tree.merged(evidence)) or ""
         said = "\n".join(by_kind[kind].text() for kind in ("fio-write", "fio-check") if kind in by_kind)
         mismatches = len(set(_MISMATCH.findall(said)))
-        errors = len(_FAILED.findall(said))
+        errors = len(FAILED.findall(said))
         wrote, read = _bytes(written, "write"), _bytes(checked, "read") if checked else 0
         if not mismatches and not errors and not (wrote and read):
-            yield _why_nothing(written if not wrote else checked or written, said)
+            yield why_nothing(written if not wrote else checked or written, said)
             return
 
         def reading(quantity: str, value: float, unit: str) -> Reading:
@@ -122,13 +115,13 @@ class StorageWriteTest(HardwareTest):
         yield reading("errors", errors, "count")
         yield reading("written", wrote, "B")
         yield reading("checked", read, "B")
-        times = _table(_job(written), "write")
-        if (rate := _whole(times, "bw_bytes")) and wrote:
+        times = table(job(written), "write")
+        if (rate := whole(times, "bw_bytes")) and wrote:
             yield reading("rate", rate, "B/s")
-        latency = _table(times, "clat_ns")
+        latency = table(times, "clat_ns")
         for name, value in (
-            ("p99", _whole(_table(latency, "percentile"), "99.000000")),
-            ("worst", _whole(latency, "max")),
+            ("p99", whole(table(latency, "percentile"), "99.000000")),
+            ("worst", whole(latency, "max")),
         ):
             if value and wrote:
                 yield reading(f"latency_{name}", value / 1e9, "s")
@@ -160,7 +153,7 @@ def _fio(host: Host, bout: Bout, what: str, *how: str | int) -> list[Evidence]:
         "--randrepeat=0",
         f"--randseed={bout.seed + 1}",  # 0 is none given
         "--continue_on_error=all",
-        f"--ignore_error={_SURVIVED},{_SURVIVED},{_SURVIVED}",
+        f"--ignore_error={SURVIVED},{SURVIVED},{SURVIVED}",
         "--error_dump=1",
         f"--runtime={seconds}",
         "--output-format=json",
@@ -168,7 +161,7 @@ def _fio(host: Host, bout: Bout, what: str, *how: str | int) -> list[Evidence]:
     started = now()
     ran = host.run("fio", *args, timeout_s=float(seconds) + HUNG_S)
     path = os.fsencode(bout.scratch)
-    whole = Evidence(
+    printed = Evidence(
         kind=f"fio-{what}-json",
         subject="",
         data=ran.stdout.replace(path, b"SCRATCH"),
@@ -179,7 +172,7 @@ def _fio(host: Host, bout: Bout, what: str, *how: str | int) -> list[Evidence]:
         truncated=ran.truncated,
         problem=ran.reason,
     )
-    return [whole, replace(whole, kind=f"fio-{what}", data=ran.stderr.replace(path, b"SCRATCH"))]
+    return [printed, replace(printed, kind=f"fio-{what}", data=ran.stderr.replace(path, b"SCRATCH"))]
 
 
 def _drive(tree: Tree) -> str | None:
@@ -190,31 +183,8 @@ def _drive(tree: Tree) -> str | None:
     return found.pop() if len(found) == 1 and not on_usb else None
 
 
-def _job(printed: Evidence) -> Any:
-    document = printed.json()
-    jobs = document.get("jobs") if isinstance(document, dict) else None
-    return jobs[0] if isinstance(jobs, list) and jobs else None
-
-
 def _bytes(printed: Evidence, what: str) -> int:
-    return _whole(_table(_job(printed), what), "io_bytes") or 0
-
-
-def _table(table: Any, key: str) -> Any:
-    return table.get(key) if isinstance(table, dict) else None
-
-
-def _whole(table: Any, key: str) -> int | None:
-    value = _table(table, key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63 else None
-
-
-def _why_nothing(printed: Evidence, said: str) -> Gap:
-    if printed.problem:
-        return program_gap(printed, "", essential=True)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    values = {"program": "fio", "error": lines[0][:200] if lines else "?"}
-    return Gap("", Outcome.ERROR, Text("{program} failed: {error}", values), essential=True)
+    return whole(table(job(printed), what), "io_bytes") or 0
 
 
 TEST = StorageWriteTest()
