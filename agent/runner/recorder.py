@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent.catalogue.entry import message
+from agent.journal import JournalError
 from agent.model import Component, Evidence, Finding, Gap, Heartbeat, Reading, ocp
 from agent.runner.step import Step, StepResult
 from agent.runner.worker import Gathered, Item
@@ -37,11 +38,16 @@ class Recorder:
 
     def started(self, steps: Sequence[Step]) -> None:
         """Write and sync the starts, with what the steps were told to do."""
-        self._begun |= {step.id for step in steps}  # first: a person may stop it right after the write
-        self._journal.append(
-            *(ocp.step_start(step.id, step.id) for step in steps),
-            *(ocp.extension(step.id, "parameters", step.parameters) for step in steps if step.parameters),
-        )
+        beginning = {step.id for step in steps}
+        self._begun |= beginning  # first: a person may stop it right after the write
+        try:
+            self._journal.append(
+                *(ocp.step_start(step.id, step.id) for step in steps),
+                *(ocp.extension(step.id, "parameters", step.parameters) for step in steps if step.parameters),
+            )
+        except JournalError:
+            self._begun -= beginning
+            raise
         self._journal.sync()
 
     def received(self, step: Step, item: Item) -> None:
