@@ -41,6 +41,10 @@ class Verification:
     rounds: list[Round] = field(default_factory=list)
     regressed: tuple[Signature, ...] = ()
 
+    def took(self, played: Round) -> None:
+        """Learn from a round."""
+        self.rounds.append(played)
+
     @property
     def needed(self) -> int:
         """Rounds without the fault that are needed in all."""

@@ -110,17 +110,11 @@ class Resumed:
             player = Player(engine, self.journal, host, every, baseline, number, leaves_out=searching)
             if self.cut_off:
                 played = _as_failed(player, self.cut_off, self.works[self.cut_off.exercise])
-                self._took(played)
+                self.state.took(played)
                 tell(played)
             if isinstance(self.state, Verification):
                 return verify(self.state, player, tell)
             return reproduce(self.state, self.works, player, tell)
-
-    def _took(self, played: Round) -> None:
-        if isinstance(self.state, Verification):
-            self.state.rounds.append(played)
-        else:
-            self.state.took(played)
 
 
 def reopen(open_run: Resumable) -> Resumed:
@@ -138,10 +132,7 @@ def reopen(open_run: Resumable) -> Resumed:
 def _reopened(view: RunView, journal: Journal, recovery: Recovery) -> Resumed:
     state, works = _state(view)
     for played in _rounds(view):
-        if isinstance(state, Verification):
-            state.rounds.append(played)
-        else:
-            state.took(played)
+        state.took(played)
     close_steps(journal, recovery)
     here = boot_id()
     name = f"resume.{1 + sum(step.startswith('resume.') for step in view.steps)}"

@@ -75,7 +75,7 @@ def verify(state: Verification, player: Player, tell: Told) -> Certificate:
         # The first round repeats one that failed; the others must not depend on its luck.
         seed = state.recipe.seed if not state.rounds else new_seed()
         played = player.play(state.recipe.work, seed)
-        state.rounds.append(played)
+        state.took(played)
         tell(played)
     if state.standing is Standing.VERIFIED:
         _, state.regressed = player.look(REGRESSION, areas())
