@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+AGENT = str(Path(sys.executable).with_name("aiodiag"))
+"""The installed command. With ``python -m`` a process that was stopped may end by SIGINT although it returned its exit
+status: where the KeyboardInterrupt went through code that was compiled from a string.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ def environment(state: Path, **more: str) -> dict[str, str]:
 
 def aiodiag(state: Path, *args: str, **more: str) -> Ran:
     done = subprocess.run(
-        [sys.executable, "-m", "agent.cli.main", *args],
+        [AGENT, *args],
         env=environment(state, **more),
         check=False,
         capture_output=True,

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import selectors
+import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,8 @@ LEAST_AT_ONCE = 4
 """Probes mostly wait, and one of them may wait long for a device: so there are more at a time than cores. But not all:
 on a slow machine the time limits of devices would be over while their readers wait for a processor; ours.
 """
+STOPPING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""What a person, a service manager or a closed terminal ends the agent with."""
 TICK_S = 0.25
 """Observers hear from the engine at least this often, so that a face stays alive; ours."""
 
@@ -75,6 +78,7 @@ class Engine:
         self._running: list[_Running] = []
         self._announced: list[Step] = []
         self._awake = math.inf
+        self._heard: set[int] = set()  # the signals that the caller had blocked
         self.results: dict[str, StepResult] = {}
 
     def run(self, steps: Sequence[Step], at_once: int | None = None) -> list[StepResult]:
@@ -84,9 +88,13 @@ class Engine:
         Leaves by an exception (an observer's, ``KeyboardInterrupt``) only after every worker was killed and every open
         step was closed: as ``skipped`` where a person stopped it, else as an ``error``. What has not begun by then has
         no result.
+
+        Who stops the run is heard while it waits and at no other time: a ``KeyboardInterrupt`` between two lines that
+        belong together would leave a worker that nobody knows of, or a step without an end.
         """
         waiting = deque(steps)
         self._awake = time.monotonic()
+        self._heard = {*signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)}
         try:
             while waiting or self._running:
                 self._begin_next(waiting, at_once or len(steps))
@@ -95,6 +103,8 @@ class Engine:
         except BaseException as e:
             self._stop_all(e)
             raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._heard)
         return [self.results[step.id] for step in steps]
 
     def _begin_next(self, waiting: deque[Step], at_once: int) -> None:
@@ -136,9 +146,9 @@ class Engine:
     def _turn(self) -> None:
         soonest = min((r.deadline for r in self._running), default=math.inf)
         wait = min(TICK_S, max(0.0, soonest - time.monotonic()))
-        heard = self._selector.select(wait)
+        speaking = self._wait(wait)
         self._give_back_lost_time(wait)
-        for key, _ in heard:
+        for key, _ in speaking:
             self._hear(key.data)
         for running in list(self._running):
             if running.worker.reap():
@@ -151,6 +161,14 @@ class Engine:
                 self._attend(running, running.watch)
         for observer in self._observers:
             observer.tick()
+
+    def _wait(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """The workers that have something to say. Here the run is stopped."""
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._heard)
+            return self._selector.select(seconds)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
     def _hear(self, running: _Running) -> None:
         items, ended = running.worker.receive()
@@ -291,8 +309,7 @@ class Engine:
             result.trouble.append(Trouble("run-failed", Text("the check itself broke"), details))
             result.conclude()
         for observer in self._observers:
-            # What stopped the run may be the observer that broke; and a second Ctrl-C leaves no step open.
-            with contextlib.suppress(Exception, KeyboardInterrupt):
+            with contextlib.suppress(Exception):  # what stopped the run may be the observer that broke
                 observer.ended(step, result)
 
 

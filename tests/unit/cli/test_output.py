@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from agent.cli import streams
 from agent.cli.commands import doctor
 from agent.cli.main import main
-from tests.agent_process import environment
+from tests.agent_process import AGENT, environment
 from uploader.outbox import Outbox, State
 
-AGENT = [sys.executable, "-m", "agent.cli.main"]
 COMMANDS = [["probe", "cpu"], ["probe", "cpu", "--json"], ["unit"], ["outbox"], ["doctor"]]
 
 
@@ -27,7 +26,7 @@ COMMANDS = [["probe", "cpu"], ["probe", "cpu", "--json"], ["unit"], ["outbox"], 
 def test_a_full_disk_is_told_and_no_success(command: list[str], tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(
-            [*AGENT, *command], env=environment(tmp_path), check=False, stdout=full, stderr=subprocess.PIPE, text=True
+            [AGENT, *command], env=environment(tmp_path), check=False, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert ran.returncode == 3
     (line,) = ran.stderr.splitlines()
@@ -39,7 +38,7 @@ def test_a_reader_that_goes_away_is_no_fault_of_the_unit(command: list[str], tmp
     read, write = os.pipe()
     os.close(read)
     ran = subprocess.run(
-        [*AGENT, *command], env=environment(tmp_path), check=False, stdout=write, stderr=subprocess.PIPE, text=True
+        [AGENT, *command], env=environment(tmp_path), check=False, stdout=write, stderr=subprocess.PIPE, text=True
     )
     os.close(write)
     assert (ran.returncode, ran.stderr) == (3, "")
@@ -79,7 +78,7 @@ def test_a_bundle_waits_in_the_outbox_even_if_its_result_could_not_be_printed(tm
     command = ["selfcheck", "--serial", "AIO24-0001", "--rma", "HB26-483920-5", "--server", "http://127.0.0.1:1"]
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(
-            [*AGENT, *command], env=environment(tmp_path), check=False, stdout=full, stderr=subprocess.PIPE, text=True
+            [AGENT, *command], env=environment(tmp_path), check=False, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert ran.returncode == 3
     assert "No space left on device" in ran.stderr
@@ -91,7 +90,7 @@ def test_progress_that_nobody_sees_keeps_nothing_from_being_checked(tmp_path: Pa
     read, write = os.pipe()
     os.close(read)
     ran = subprocess.run(
-        [*AGENT, "selfcheck", "--serial", "AIO24-0001", "--json"],
+        [AGENT, "selfcheck", "--serial", "AIO24-0001", "--json"],
         env=environment(tmp_path),
         check=False,
         stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from agent.model import Outcome
 from agent.model.run_view import RunView
 from agent.probes import areas
 from agent.watch import watchers
-from tests.agent_process import Ran, aiodiag, environment
+from tests.agent_process import AGENT, Ran, aiodiag, environment
 from tests.ocp import validate_lines
 
 SERIAL = "AIO24-TEST-0001"
@@ -155,7 +154,7 @@ def test_a_killed_self_check_is_closed_by_the_next_one(tmp_path: Path) -> None:
 
 def started(state: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "agent.cli.main", "selfcheck", "--serial", SERIAL],
+        [AGENT, "selfcheck", "--serial", SERIAL],
         env=environment(state),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
