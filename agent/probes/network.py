@@ -8,16 +8,16 @@ address (systemd.net-naming-scheme(7): ``enx001122334455``) is called ``enx-1`` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.model.network_interface import NET, interface_kind, link_speed, masked, masks, without_macs
 from agent.probes._probe import Probe, Seen
 from agent.tools.gap import program_gap
 
-NET = "/sys/class/net"
 RFKILL = "/sys/class/rfkill"
 UPTIME = "/proc/uptime"
 INTERFACE_TIMEOUT_S = 5.0
@@ -41,12 +41,8 @@ _FILES = (
     *("device/driver", "device/vendor", "device/device"),
     *_COUNTERS.values(),
 )
-_ARPHRD_ETHER = 1  # include/uapi/linux/if_arp.h
 _IFF_UP = 1  # include/uapi/linux/if.h
 _OPERSTATES = ("up", "down", "dormant", "lowerlayerdown", "notpresent", "testing")  # RFC 2863
-_SPEED_MAX_MBIT = 1_000_000  # beyond any Ethernet (IEEE 802.3df: 800 000)
-_SPEED_UNKNOWN = 65535  # what drivers with a 16-bit field give for -1
-_MAC = re.compile(r"[0-9a-fA-F]{12}")
 _IW_LINES = re.compile(
     r"\s*(?:Not connected\.|command failed: [A-Za-z ]+ \(-\d+\)"
     r"|signal: -?\d+ dBm|freq: [\d.]+|[rt]x bitrate: [\w. /-]+)",
@@ -77,13 +73,13 @@ class NetworkProbe(Probe):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """Which interfaces there are, then each of them side by side."""
         names = [path.split("/")[-2] for path in host.glob(f"{NET}/*/device")]
-        masks = _masks(names)
-        interfaces = {_masked(name, masks): name for name in names}
+        macs = masks(names)
+        interfaces = {masked(name, macs): name for name in names}
         unit = host.tree(f"{NET}/*/device", *(f"{RFKILL}/*/{file}" for file in ("type", "soft", "hard")), UPTIME)
-        yield _without_macs(unit, masks)
+        yield without_macs(unit, macs)
 
         def read(handle: str) -> tuple[Evidence, ...]:
-            return tuple(_without_macs(e, masks) for e in _read(host, interfaces[handle], handle))
+            return tuple(without_macs(e, macs) for e in _read(host, interfaces[handle], handle))
 
         for answer in host.each(interfaces, read, timeout_s=INTERFACE_TIMEOUT_S):
             if isinstance(answer, Gap):
@@ -98,7 +94,7 @@ class NetworkProbe(Probe):
         times = {e.subject: e.time for e in trees}
         time = trees[0].time if trees else ""
         known = dict.fromkeys(p.split("/")[4] for p in merged.paths(f"{NET}/*/device"))
-        found = {name: kind for name in known if (kind := _kind(merged, name)) is not None}
+        found = {name: kind for name in known if (kind := interface_kind(merged, name)) is not None}
         if not found:
             yield _nothing([name for name in known if merged.text(f"{NET}/{name}/type") is None])
         for name, kind in found.items():
@@ -119,7 +115,7 @@ def _read(host: Host, name: str, handle: str) -> Iterator[Evidence]:
     evidence = host.tree(*(f"{NET}/{name}/{file}" for file in _FILES), subject=handle)
     yield evidence
     tree = evidence.tree()
-    if _kind(tree, name) is ComponentKind.WIFI and tree.text(f"{NET}/{name}/operstate") == "up":
+    if interface_kind(tree, name) is ComponentKind.WIFI and tree.text(f"{NET}/{name}/operstate") == "up":
         link = host.output("iw-link", "iw", "dev", name, "link", subject=handle, timeout_s=IW_TIMEOUT_S)
         kept = [line for line in link.text().splitlines() if _IW_LINES.fullmatch(line.rstrip())]
         yield replace(link, data="".join(f"{line}\n" for line in kept).encode())
@@ -128,22 +124,7 @@ def _read(host: Host, name: str, handle: str) -> Iterator[Evidence]:
 def counters(host: Host) -> Evidence:
     """The files of :data:`COUNTERS`, without MAC addresses."""
     tree = host.tree(*COUNTERS)
-    return _without_macs(tree, _masks(sorted({path.split("/")[4] for path in tree.tree().files})))
-
-
-def _masks(names: Iterable[str]) -> dict[str, str]:
-    """What stands for each MAC address in names of interfaces."""
-    return {mac: f"-{n}" for n, mac in enumerate(sorted({m for name in names for m in _MAC.findall(name)}), 1)}
-
-
-def _masked(text: str, masks: Mapping[str, str]) -> str:
-    for mac, mask in masks.items():
-        text = text.replace(mac, mask)
-    return text
-
-
-def _without_macs(e: Evidence, masks: Mapping[str, str]) -> Evidence:
-    return replace(e, data=_masked(e.text(), masks).encode(), source=_masked(e.source, masks)) if masks else e
+    return without_macs(tree, masks(sorted({path.split("/")[4] for path in tree.tree().files})))
 
 
 def _nothing(unread: Sequence[str]) -> Gap:
@@ -151,16 +132,6 @@ def _nothing(unread: Sequence[str]) -> Gap:
         reason = Text("could not be read: {error}", {"error": f"{NET}/{unread[0]}"})
         return Gap("", Outcome.ERROR, reason, essential=True)
     return Gap("", Outcome.UNSUPPORTED, Text("no such hardware"), essential=True)
-
-
-def _kind(tree: Tree, name: str) -> ComponentKind | None:
-    """Wi-Fi or wired; ``None`` for others that have a device too, such as a telephone's or a modem's."""
-    devtype = re.search(r"^DEVTYPE=(\w+)$", tree.text(f"{NET}/{name}/uevent") or "", re.ASCII | re.MULTILINE)
-    if tree.link(f"{NET}/{name}/phy80211") is not None or (devtype and devtype[1] == "wlan"):
-        return ComponentKind.WIFI
-    if devtype is None and tree.integer(f"{NET}/{name}/type") == _ARPHRD_ETHER:
-        return ComponentKind.ETHERNET
-    return None
 
 
 def _interface(tree: Tree, name: str, kind: ComponentKind, time: str) -> Iterator[Seen]:
@@ -187,9 +158,9 @@ def _interface(tree: Tree, name: str, kind: ComponentKind, time: str) -> Iterato
         word = tree.text(f"{base}/{file}")
         if word is not None and word in words:
             yield reading(file, word, "", file)
-    speed = tree.integer(f"{base}/speed")
-    if speed is not None and 0 < speed < _SPEED_MAX_MBIT and speed != _SPEED_UNKNOWN:
-        yield reading("speed", speed * 1_000_000, "bit/s", "speed")
+    speed = link_speed(tree, name)
+    if speed is not None:
+        yield reading("speed", speed, "bit/s", "speed")
     mtu = _counter(tree, f"{base}/mtu")
     if mtu is not None:
         yield reading("mtu", mtu, "B", "mtu")

@@ -72,6 +72,7 @@ TESTS = {
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
     "display": Text("test of the screen's connection and brightness"),
+    "network": Text("test of the network connections"),
     "rtc": Text("test of the clock"),
     "smart_selftest": Text("the drives' own test"),
     "storage_read": Text("reading the drives"),

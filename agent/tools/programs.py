@@ -34,6 +34,7 @@ PROGRAMS: dict[str, Program] = {
     "last": Program(("/usr/bin/last", "/bin/last"), "util-linux", "starts and shutdowns"),
     "lsusb": Program(("/usr/bin/lsusb",), "usbutils", "questions to USB devices"),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
+    "ping": Program(("/usr/bin/ping", "/bin/ping"), "iputils-ping", "questions to the router"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
     "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
