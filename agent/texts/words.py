@@ -69,6 +69,7 @@ AREAS = {
 }
 
 TESTS = {
+    "camera": Text("test of the camera"),
     "cpu": Text("processor test"),
     "memory": Text("memory test"),
     "display": Text("test of the screen's connection and brightness"),

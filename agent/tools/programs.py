@@ -38,4 +38,5 @@ PROGRAMS: dict[str, Program] = {
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
     "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
+    "v4l2-ctl": Program(("/usr/bin/v4l2-ctl",), "v4l-utils", "pictures of the cameras, of which none is kept"),
 }
