@@ -69,6 +69,7 @@ AREAS = {
 }
 
 TESTS = {
+    "audio": Text("test of the speakers and the microphone"),
     "camera": Text("test of the camera"),
     "cpu": Text("processor test"),
     "memory": Text("memory test"),

@@ -24,6 +24,8 @@ class Program(NamedTuple):
 
 
 PROGRAMS: dict[str, Program] = {
+    "amixer": Program(("/usr/bin/amixer",), "alsa-utils", "how loud the sound is turned up"),
+    "arecord": Program(("/usr/bin/arecord",), "alsa-utils", "what the microphone hears of a tone, which is not kept"),
     "dmesg": Program(("/usr/bin/dmesg", "/bin/dmesg"), "util-linux", "kernel log where no journal is kept"),
     "dmidecode": Program(("/usr/sbin/dmidecode",), "dmidecode", "unit identity and memory modules"),
     "fio": Program(("/usr/bin/fio",), "fio", "reading whole drives, writing and checking files"),
@@ -36,6 +38,7 @@ PROGRAMS: dict[str, Program] = {
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "ping": Program(("/usr/bin/ping", "/bin/ping"), "iputils-ping", "questions to the router"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
+    "speaker-test": Program(("/usr/bin/speaker-test",), "alsa-utils", "tones"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
     "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
     "v4l2-ctl": Program(("/usr/bin/v4l2-ctl",), "v4l-utils", "pictures of the cameras, of which none is kept"),
