@@ -1,4 +1,4 @@
-"""What a soak says of the way that the heat takes out of the unit."""
+"""What a soak says of the way that the heat takes out of the unit, and of its fans."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator
 
 from agent.catalogue import entry
-from agent.model import Finding, Readings, Verdict
+from agent.model import Finding, Reading, Readings, Verdict
 from agent.rules import rule
 from agent.rules._by_catalogue import finding
 
 WOULD_SWITCH_OFF = "HEAT-2043"
 RISES_MORE = "HEAT-2056"
+FAN_STEADY = "FAN-2550"
+FAN_STOPS = "FAN-2569"
 
 
 @rule(WOULD_SWITCH_OFF)
@@ -59,6 +61,47 @@ def rises_more(readings: Readings) -> Iterator[Finding]:
                 percent = _whole(min(100.0 * (rise / expected - 1.0), 1e6))
                 yield finding(RISES_MORE, kind.subject, Verdict.UNKNOWN, 0.5, evidence, percent=percent)
             break
+
+
+@rule(FAN_STEADY)
+def fans_do_not_follow(readings: Readings) -> Iterator[Finding]:
+    """The unit got hot, and not one of its fans turned faster. Some fans have but one speed, and that of the processor
+    may be one that is not measured, so this is no verdict. Confidence 0.3 (ours).
+    """
+    limit = entry(FAN_STEADY).limit
+    fans = [(r, hot) for r in readings.all("thermal_test.fan.rest") if (hot := _hot(readings, r.subject))]
+    turning = [(rest, hot) for rest, hot in fans if _rpm(rest) >= limit("turning")]
+    warm = [
+        peak
+        for peak in readings.all("thermal_test.peak")
+        if (readings.number(peak.name, peak.subject) or 0.0) >= limit("hot")
+        and (readings.number("thermal_test.rise", peak.subject) or 0.0) >= limit("rise")
+    ]
+    if warm and turning and all(_rpm(hot) < limit("times") * max(_rpm(rest), limit("turning")) for rest, hot in fans):
+        hottest = max(warm, key=lambda peak: readings.number(peak.name, peak.subject) or 0.0)
+        values = {"temperature": _whole(readings.number(hottest.name, hottest.subject) or 0.0)}
+        evidence = [*(r for pair in fans for r in pair), hottest]
+        yield finding(FAN_STEADY, turning[0][0].subject, Verdict.UNKNOWN, 0.3, evidence, **values)
+
+
+@rule(FAN_STOPS)
+def fan_stops(readings: Readings) -> Iterator[Finding]:
+    """A fan that turned while the unit rested stood still while it was hot: no controller does that. Its counter may
+    be at fault, so this is no verdict. Confidence 0.6 (ours).
+    """
+    limit = entry(FAN_STOPS).limit
+    for rest in readings.all("thermal_test.fan.rest"):
+        hot = _hot(readings, rest.subject)
+        if hot is not None and _rpm(rest) >= limit("before") and _rpm(hot) < limit("still"):
+            yield finding(FAN_STOPS, rest.subject, Verdict.UNKNOWN, 0.6, (rest, hot), rpm=_whole(_rpm(rest)))
+
+
+def _hot(readings: Readings, fan: str) -> Reading | None:
+    return readings.get("thermal_test.fan.hot", fan)
+
+
+def _rpm(reading: Reading) -> float:
+    return float(reading.value) if isinstance(reading.value, int | float) else 0.0
 
 
 def _whole(value: float) -> int:

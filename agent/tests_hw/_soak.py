@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,8 +13,11 @@ from agent.tests_hw._first_order import Sample
 
 Look = list[Any]
 """One look: seconds since the test began; whether the exerciser ran (0 or 1); ticks that the processors were busy, and
-all ticks, since the start; the energy counter (µJ), ``None`` where it is not told; the sensors (m°C, or ``None``).
+all ticks, since the start; the energy counter (µJ), ``None`` where it is not told; the sensors (m°C, those of fans
+turns a minute, or ``None``).
 """
+FAN = re.compile(r"/fan\d{1,3}_input$", re.ASCII)
+"""What the path of a fan's speed ends with (Documentation/hwmon/sysfs-interface.rst)."""
 MOST_W = 2000.0
 """More than any processor of an all-in-one takes: a counter that was set back, or read in the wrong unit; ours."""
 _HUGE = 1 << 62
@@ -22,7 +26,8 @@ _HUGE = 1 << 62
 @dataclass(frozen=True, slots=True)
 class Soak:
     """The series of a soak, all of one length (2 or more). ``times`` in s, rising; ``load`` (0 to 1) and ``watts`` from
-    each time until the next one, the last repeated, ``None`` where not told; ``celsius`` of each sensor by its path.
+    each time until the next one, the last repeated, ``None`` where not told; by its path ``celsius`` of each sensor and
+    ``rpm`` of each fan.
     """
 
     times: list[float]
@@ -30,6 +35,7 @@ class Soak:
     load: list[float | None]
     watts: list[float | None]
     celsius: Mapping[str, list[float | None]]
+    rpm: Mapping[str, list[int | None]]
 
     def mean(self, series: Sequence[float | None], where: Callable[[Soak, int], bool]) -> float | None:
         """The mean over the samples for which ``where`` says so; ``None`` where there is none."""
@@ -80,8 +86,11 @@ def joined(pieces: Iterable[Any], energy_range: int | None) -> Soak | None:
         load=[*load, load[-1]],
         watts=[*watts, watts[-1]],
         celsius={
-            path: [None if look[5][i] is None else look[5][i] / 1000 for look in looks] for i, path in enumerate(paths)
+            path: [None if look[5][i] is None else look[5][i] / 1000 for look in looks]
+            for i, path in enumerate(paths)
+            if not FAN.search(path)
         },
+        rpm={path: [look[5][i] for look in looks] for i, path in enumerate(paths) if FAN.search(path)},
     )
 
 

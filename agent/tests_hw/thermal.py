@@ -10,10 +10,12 @@ load) and ``thermal_test.rise_error``, its standard error; ``thermal_test.rise_p
 else by load: ``thermal_test.rest`` (°C without any drive), ``thermal_test.tau`` (s), ``thermal_test.residual`` (K, root
 mean square), ``thermal_test.plateau`` (°C, where it settles under what heated it in the second half of the soak) and
 ``thermal_test.plateau_error`` (K). Of the unit: ``thermal_test.load`` (1, mean under the exerciser),
-``thermal_test.power`` (W, the same) and ``thermal_test.samples`` (count).
+``thermal_test.power`` (W, the same) and ``thermal_test.samples`` (count). Of each fan, subjects ``hwmon2/CPU Fan``, as
+medians: ``thermal_test.fan.rest`` (rpm before the soak), ``thermal_test.fan.hot`` (rpm in its second half) and
+``thermal_test.fan.after`` (rpm in the last tenth of the time).
 
 A rise is a difference and does not depend on the room; rest, peak and plateau do.
-Source of the formats: Linux Documentation/driver-api/thermal/sysfs-api.rst and hwmon/sysfs-interface.rst (m°C),
+Source of the formats: Linux Documentation/driver-api/thermal/sysfs-api.rst and hwmon/sysfs-interface.rst (m°C, rpm),
 Documentation/power/powercap/powercap.rst (µJ, and where the counter starts again), proc_stat(5) (ticks).
 """
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -42,6 +45,8 @@ PLAUSIBLE_C = (-40.0, 150.0)
 """Exclusive; as the probe of the thermals has it: below is no room, above no silicon."""
 CRITICAL_C = (40.0, 150.0)
 """What can be a critical trip point; firmware that has none gives 0, -274 or 255."""
+MOST_RPM = 100_000
+"""Exclusive; ours: no fan of an all-in-one does a tenth of it, and a counter that is broken shows more."""
 CPU_CHIPS = ("coretemp", "k10temp", "zenpower")
 """The drivers of processors' own sensors; their first input is that of the whole package (kernel Documentation/hwmon/
 coretemp.rst, k10temp.rst)."""
@@ -82,6 +87,9 @@ class ThermalTest(HardwareTest):
         "thermal_test.load": "1",
         "thermal_test.power": "W",
         "thermal_test.samples": "count",
+        "thermal_test.fan.rest": "rpm",
+        "thermal_test.fan.hot": "rpm",
+        "thermal_test.fan.after": "rpm",
     }
 
     def exercise(self, host: Host, bout: Bout) -> Iterator[Evidence | Gap]:
@@ -95,6 +103,8 @@ class ThermalTest(HardwareTest):
             f"{_CHIPS}/name",
             f"{_CHIPS}/temp1_input",
             f"{_CHIPS}/temp1_label",
+            f"{_CHIPS}/fan*_input",
+            f"{_CHIPS}/fan*_label",
             f"{_ENERGY}/name",
             f"{_ENERGY}/max_energy_range_uj",
             subject="sensors",
@@ -103,6 +113,7 @@ class ThermalTest(HardwareTest):
         paths = [path for path in _sensors(sensors.tree()).values() if host.exists(path)]
         if version.problem or not paths:
             return
+        paths += sensors.tree().paths(f"{_CHIPS}/fan*_input")
         soak_s = max(1, int(bout.seconds * SOAK))
         # Products of matrices work the floating-point units, the caches and so the heat sink hardest.
         args = ("--matrix", "0", "--seed", str(bout.seed), "--timeout", f"{soak_s}s", "--temp-path", str(bout.scratch))
@@ -147,6 +158,7 @@ class ThermalTest(HardwareTest):
         names = {path: name for name, path in _sensors(tree).items()}
         found = [r for path in soak.celsius if path in names for r in _of_sensor(soak, path, names[path], tree, time_)]
         yield from found
+        yield from _of_fans(soak, tree, time_)
         if not any(reading.name == "thermal_test.plateau" for reading in found):
             yield Gap("", Outcome.ERROR, Text("the temperature did not follow the load"), essential=True)
 
@@ -192,6 +204,27 @@ def _of_unit(soak: Soak, time_: str) -> Iterator[Reading]:
         yield reading("load", round(load, 4), "1", _STAT)
     if power is not None:
         yield reading("power", round(power, 3), "W", f"{_ENERGY}/energy_uj")
+
+
+def _of_fans(soak: Soak, tree: Tree, time_: str) -> Iterator[Reading]:
+    """Of each fan that told its speed at rest and when it was hot."""
+    heated = [i for i, heating in enumerate(soak.heating) if heating]
+    if not heated:
+        return
+    parts = {
+        "rest": slice(0, heated[0]),
+        "hot": slice(heated[len(heated) // 2], heated[-1] + 1),
+        "after": slice(-max(1, len(soak.times) // 10), None),
+    }
+    for path, series in soak.rpm.items():
+        label = tree.text(path.removesuffix("input") + "label") or path.rpartition("/")[2].removesuffix("_input")
+        subject = f"{path.split('/')[4]}/{''.join(c for c in label if c.isprintable())[:40]}"
+        told = {name: [n for n in series[part] if n is not None and 0 <= n < MOST_RPM] for name, part in parts.items()}
+        if told["rest"] and told["hot"]:
+            for name, speeds in told.items():
+                if speeds:
+                    rpm = round(statistics.median(speeds))
+                    yield Reading(f"thermal_test.fan.{name}", rpm, "rpm", ComponentKind.FAN, subject, path, time_)
 
 
 def _of_sensor(soak: Soak, path: str, name: str, tree: Tree, time_: str) -> Iterator[Reading]:

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.catalogue.entry import LANGUAGES, message
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Readings, Text, Verdict
 from agent.profiles import learn
-from agent.rules.thermal_test import rises_more, would_switch_off
+from agent.rules.thermal_test import fan_stops, fans_do_not_follow, rises_more, would_switch_off
 from agent.tests_hw import Bout
 from agent.tests_hw._soak import joined
 from agent.tests_hw.thermal import TEST, interval
@@ -261,6 +262,63 @@ def test_a_heat_sink_that_is_so_many_times_harder_to_cool_rises_so_many_times_as
     assert number(healthy, "rise") == pytest.approx(24.0 / 0.55, rel=0.01)
     assert number(blocked, "rise") / number(healthy, "rise") == pytest.approx(1.3, rel=0.01)
     assert [f.values["percent"] for f in against(blocked, healthy)] == [30, 30]
+
+
+def with_fans(seen: Sequence[Evidence], *speeds: tuple[int | None, int | None]) -> list[Evidence]:
+    """The same soak of a unit whose fans have one speed at rest and another one from 20 s after the heat comes on."""
+    fans = [f"/sys/class/hwmon/hwmon4/fan{n}_input" for n, _ in enumerate(speeds, 1)]
+    found = []
+    for piece in seen:
+        loaded = json.loads(piece.data) if piece.kind in {"tree", "thermal-test-json"} else {}
+        if piece.kind == "tree":
+            loaded |= {**dict.fromkeys(fans, "900\n"), "/sys/class/hwmon/hwmon4/fan1_label": "CPU Fan\n"}
+        for look in loaded.get("looks", ()):
+            look[5] += [hot if 50 <= look[0] < 190 else rest for rest, hot in speeds]
+        if "paths" in loaded:
+            loaded["paths"] += fans
+        found.append(replace(piece, data=json.dumps(loaded).encode()) if loaded else piece)
+    return found
+
+
+def test_fans_are_measured_beside_the_temperatures() -> None:
+    found = readings(with_fans(soak(2.0), (900, 2100), (600, 610)))
+    fans = {(r.subject, r.name.removeprefix("thermal_test.fan.")): r.value for r in found if ".fan." in r.name}
+    assert fans == {
+        ("hwmon4/CPU Fan", "rest"): 900,
+        ("hwmon4/CPU Fan", "hot"): 2100,
+        ("hwmon4/CPU Fan", "after"): 900,
+        ("hwmon4/fan2", "rest"): 600,
+        ("hwmon4/fan2", "hot"): 610,
+        ("hwmon4/fan2", "after"): 600,
+    }
+    assert {r.component for r in found if ".fan." in r.name} == {ComponentKind.FAN}
+    assert number(found, "rise_per_watt") == number(readings(soak(2.0)), "rise_per_watt")
+    assert [*fans_do_not_follow(found), *fan_stops(found)] == []
+
+
+def test_no_fan_that_follows_the_heat() -> None:
+    found = readings(with_fans(soak(2.0), (900, 910), (0, 0)))
+    (finding,) = fans_do_not_follow(found)
+    assert (finding.code, finding.subject, finding.verdict) == ("FAN-2550", "hwmon4/CPU Fan", Verdict.UNKNOWN)
+    assert finding.values["temperature"] == number(found, "peak", "hwmon2/Package id 0")
+    for language in LANGUAGES:
+        assert "CPU Fan" in message(finding, language)
+
+
+@pytest.mark.parametrize(
+    ("resistance", "speeds"),
+    [(0.8, [(900, 910)]), (2.0, [(0, 0)]), (2.0, [(900, 910), (0, 1500)]), (2.0, [(None, None)]), (2.0, [(900, None)])],
+)
+def test_fans_that_need_not_follow_or_tell_nothing(resistance: float, speeds: list[tuple[Any, Any]]) -> None:
+    """Not hot enough; none turned; one that stood still follows; they did not answer."""
+    assert list(fans_do_not_follow(readings(with_fans(soak(resistance), *speeds)))) == []
+
+
+def test_a_fan_that_stops_when_it_is_hot() -> None:
+    (finding,) = fan_stops(readings(with_fans(soak(1.0), (900, 0), (100, 0))))
+    assert (finding.code, finding.subject, finding.verdict) == ("FAN-2569", "hwmon4/CPU Fan", Verdict.UNKNOWN)
+    for language in LANGUAGES:
+        assert "900" in message(finding, language)
 
 
 looks = st.lists(
