@@ -58,7 +58,8 @@ _FORMAT = re.compile(
 )
 _PROMISED = re.compile(r"Frames per second: (\d{1,4}\.\d{3}) ", re.ASCII)
 _FRAME = re.compile(
-    r"^cap dqbuf: +\d{1,3} seq: +(\d{1,10}) bytesused: (\d{1,10}) .*?ts: (\d{1,10}\.\d{6}) ", re.ASCII | re.MULTILINE
+    r"^cap dqbuf: +\d{1,3} seq: +(\d{1,10}) bytesused: (\d{1,10}) .{0,60}?ts: (\d{1,10}\.\d{6}) (.{0,200})$",
+    re.ASCII | re.MULTILINE,
 )
 _BUSY = "Device or resource busy"
 _BRIGHTNESS = {"YUYV": 2, "UYVY": 2, "NV12": 1, "YU12": 1, "GREY": 1}
@@ -85,6 +86,14 @@ class Mode(NamedTuple):
     def setting(self) -> str:
         """The option of v4l2-ctl that sets it."""
         return f"--set-fmt-video=width={self.width},height={self.height},pixelformat={self.pixels}"
+
+
+class Frame(NamedTuple):
+    """A frame as v4l2-ctl tells it: the driver's number, bytes, and seconds."""
+
+    number: int
+    length: int
+    at: float
 
 
 class CameraTest(HardwareTest):
@@ -165,7 +174,7 @@ def burst(host: Host, node: str) -> Iterator[Evidence]:
     source = " ".join(("v4l2-ctl", *device, *how))
     said, why = ran.stderr, ran.reason
     yield Evidence(_SAID, node, said, source, started, ran.exit_status, ran.duration_s, ran.truncated, why)
-    lengths = [int(match[2]) for match in _FRAME.finditer(ran.stderr.decode("utf-8", "replace"))][COUNTED:]
+    lengths = [frame.length for frame in _said(ran.stderr.decode("utf-8", "replace"))[COUNTED:] if frame.length]
     seen = {"asked": COUNTED + frames, "frames": list(looked_at(ran.stdout, lengths, mode.pixels))}
     yield Evidence(_FRAMES, node, json.dumps(seen).encode(), source, started, duration_s=ran.duration_s)
 
@@ -212,23 +221,29 @@ def _of_camera(evidence: Sequence[Evidence], node: str) -> Iterator[Measured]:
     def reading(quantity: str, value: float, unit: str) -> Reading:
         return Reading(f"camera_test.{quantity}", value, unit, ComponentKind.CAMERA, node, last.source, last.time)
 
-    bursts = [[(int(m[1]), float(m[3])) for m in _FRAME.finditer(e.text())] for e in streams]
+    bursts = [_said(e.text()) for e in streams]
     loaded = [piece for e in looks if isinstance(piece := e.json(), Mapping)]
     asked = [n for piece in loaded if isinstance(n := piece.get("asked"), int) and 0 < n < 1 << 31]
     if not asked:
         yield _why_nothing(None, node)
         return
-    counted = [frames[:COUNTED] for frames in bursts]
+    counted = [[frame for frame in frames[:COUNTED] if frame.length] for frames in bursts]
     yield reading("asked", sum(asked), "count")
-    yield reading("frames", sum(map(len, bursts)), "count")
-    yield reading("missed", sum(_missed([number for number, _ in frames]) for frames in counted), "count")
-    spans = [(len(frames) - 1, frames[-1][1] - frames[0][1]) for frames in counted if len(frames) > 1]
+    yield reading("frames", sum(frame.length > 0 for frames in bursts for frame in frames), "count")
+    yield reading("missed", sum(_missed([frame.number for frame in frames]) for frames in counted), "count")
+    spans = [(len(frames) - 1, frames[-1].at - frames[0].at) for frames in counted if len(frames) > 1]
     if (seconds := sum(s for _, s in spans)) > 0:
         yield reading("rate", round(sum(n for n, _ in spans) / seconds, 3), "Hz")
     promised = [float(match[1]) for e in said if (match := _PROMISED.search(e.text()))]
     if promised and promised[-1] > 0:
         yield reading("promised", promised[-1], "Hz")
     yield from _of_frames([_frames(piece) for piece in loaded], reading)
+
+
+def _said(text: str) -> list[Frame]:
+    """The frames that v4l2-ctl counts, empty ones too. Those that the driver calls damaged it tells and lets go."""
+    found = [m for m in _FRAME.finditer(text) if not re.search(r"\berror\b", m[4])]
+    return [Frame(int(m[1]), int(m[2]), float(m[3])) for m in found]
 
 
 def _missed(numbers: Sequence[int]) -> int:

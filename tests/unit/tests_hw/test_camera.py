@@ -115,6 +115,18 @@ def test_one_that_does_not(said: str, looks: list[dict[str, Any]], code: str, nu
     assert judged(*evidence, built_in=False) == []
 
 
+def test_frames_that_are_damaged_or_empty_did_not_come() -> None:
+    """v4l2-ctl tells of both; it neither counts nor writes the damaged ones, and counts the empty ones."""
+    lines = stream(list(range(45))).splitlines(keepends=True)
+    for n in (5, 6, 7, 8):
+        lines[2 + n] = lines[2 + n].replace("(ts-monotonic)", "(error, ts-monotonic)")
+    for n in (12, 13, 14):
+        lines[2 + n] = lines[2 + n].replace("bytesused: 614400", "bytesused: 0")
+    evidence = (told(), streamed("".join(lines)), frames(*[frame()] * 8))
+    assert (values(*evidence)["frames"], values(*evidence)["missed"]) == (38, 7)
+    assert [f.code for f in judged(*evidence)] == ["CAM-7849"]
+
+
 def test_black_pictures_that_are_the_same_are_told_once() -> None:
     dark = [frame(16.0, 0.0)] + [frame(16.0, 0.0, same=True)] * 7
     assert [f.code for f in judged(told(), streamed(stream(list(range(38)))), frames(*dark))] == ["CAM-7825"]
