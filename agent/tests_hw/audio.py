@@ -62,6 +62,7 @@ _STREAM = re.compile(
     re.ASCII | re.MULTILINE,
 )
 _SPEAKER = re.compile(r"card\d{1,2}/(left|right)", re.ASCII)
+_NEEDS_ROOT = Text("needs root")
 _BREAKS = re.compile(r"Write error: |xrun_recovery failed|Can't recovery from", re.ASCII)
 _WHY_NOT = re.compile(r"^Playback open error: .{1,100}$", re.ASCII | re.MULTILINE)
 _CONTROL = re.compile(r"^Simple mixer control '(Master|Speaker|Front|PCM)',0\n((?:  .*\n?)*)", re.ASCII | re.MULTILINE)
@@ -158,7 +159,9 @@ def burst(host: Host, devices: Devices, side: str, pitch: int) -> Iterator[Evide
         time.sleep(BEFORE_S)
         ran = host.run("speaker-test", *play, timeout_s=BURST_S)
         said, source = ran.stdout + ran.stderr, " ".join(("speaker-test", *play))
-        return Evidence(_PLAYED, name, said, source, started, ran.exit_status, ran.duration_s, problem=ran.reason)
+        # what a person without the right to use sound cards is told of one that is there
+        why = _NEEDS_ROOT if not host.is_root and b"Cannot get card index" in said else ran.reason
+        return Evidence(_PLAYED, name, said, source, started, ran.exit_status, ran.duration_s, problem=why)
 
     def heard() -> Evidence:
         ran = host.run("arecord", *listen, timeout_s=BURST_S)
@@ -283,10 +286,10 @@ def _why_nothing(played: Evidence | None, name: str) -> Gap:
     text = played.text() if played else ""
     if "Device or resource busy" in text:
         return Gap(name, Outcome.UNSUPPORTED, Text("another program is using it"), essential=True)
+    said = _WHY_NOT.search(text)
+    if played is not None and (played.problem == _NEEDS_ROOT or (said and "ermission denied" in said[0])):
+        return Gap(name, Outcome.UNSUPPORTED, _NEEDS_ROOT, essential=True, remedy="sudo aiodiag test audio")
     if played is not None and played.problem is not None:
         return program_gap(played, name, essential=True)
-    said = _WHY_NOT.search(text)
-    if said and "ermission denied" in said[0]:
-        return Gap(name, Outcome.UNSUPPORTED, Text("needs root"), essential=True, remedy="sudo aiodiag test audio")
     values = {"program": "speaker-test", "error": said[0] if said else "?"}
     return Gap(name, Outcome.ERROR, Text("{program} failed: {error}", values), essential=True)

@@ -25,6 +25,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from agent.host import Host, now
@@ -61,6 +62,7 @@ _FRAME = re.compile(
     r"^cap dqbuf: +\d{1,3} seq: +(\d{1,10}) bytesused: (\d{1,10}) .{0,60}?ts: (\d{1,10}\.\d{6}) (.{0,200})$",
     re.ASCII | re.MULTILINE,
 )
+_NEEDS_ROOT = Text("needs root")
 _BUSY = "Device or resource busy"
 _BRIGHTNESS = {"YUYV": 2, "UYVY": 2, "NV12": 1, "YU12": 1, "GREY": 1}
 """Formats that hold the brightness as bytes, and how far these are apart; in planar ones they come first."""
@@ -156,7 +158,8 @@ def burst(host: Host, node: str) -> Iterator[Evidence]:
     before = host.output(_SAID, "v4l2-ctl", *device, "--get-fmt-video", subject=node, timeout_s=ASK_S)
     was = Mode.of(before.text())
     if was is None:
-        yield before
+        closed = not host.is_root and "Cannot open device" in before.text()
+        yield replace(before, problem=_NEEDS_ROOT) if closed else before
         return
     small = "--set-fmt-video=width=640,height=480,pixelformat=YUYV"
     try:
@@ -278,8 +281,10 @@ def _level(value: Any) -> float | None:
 def _why_nothing(said: Evidence | None, node: str) -> Gap:
     if said is not None and _BUSY in said.text():
         return Gap(node, Outcome.UNSUPPORTED, Text("another program is using it"), essential=True)
+    if said is not None and said.problem == _NEEDS_ROOT:
+        return Gap(node, Outcome.UNSUPPORTED, _NEEDS_ROOT, essential=True, remedy="sudo aiodiag test camera")
     if said is not None and (said.problem or said.exit_status):
-        return program_gap(said, node, essential=True, as_root="sudo aiodiag test camera")
+        return program_gap(said, node, essential=True)
     return Gap(
         node, Outcome.ERROR, Text("{program} failed: {error}", {"program": "v4l2-ctl", "error": "?"}), essential=True
     )

@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.catalogue.entry import LANGUAGES, message
+from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Readings, Text, Verdict
 from agent.rules.audio_test import breaks_off, not_heard, one_speaker_silent
-from agent.tests_hw.audio import LISTEN_S, RATE, TEST, Devices, choose, hear, volume
+from agent.tests_hw.audio import LISTEN_S, RATE, TEST, Devices, burst, choose, hear, volume
 
 TIME = "2026-01-02T03:04:05.678Z"
 WINDOWS = 4 * LISTEN_S
@@ -215,6 +216,18 @@ def test_a_card_that_cannot_be_opened(error: str, reason: str, outcome: Outcome)
     (gap,) = TEST.interpret([played("left", text, 1)])
     assert isinstance(gap, Gap)
     assert (gap.reason.template, gap.outcome, gap.essential) == (reason, outcome, True)
+
+
+def test_who_may_not_use_the_card_is_told_who_may() -> None:
+    """By the real program, of a card that nobody has."""
+    host = Host()
+    host.is_root = False
+    evidence = [e for e in burst(host, Devices(31, "plughw:31,0", ""), "left", 1000) if isinstance(e, Evidence)]
+    (gap,) = TEST.interpret(evidence)
+    assert isinstance(gap, Gap)
+    if gap.reason.template == "{program} is not installed":
+        pytest.skip("speaker-test is not installed")
+    assert (gap.outcome, gap.essential, gap.remedy) == (Outcome.UNSUPPORTED, True, "sudo aiodiag test audio")
 
 
 def test_a_missing_program_is_named_with_its_package() -> None:

@@ -15,7 +15,7 @@ from agent.catalogue.entry import LANGUAGES, message
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Readings, Text, Verdict
 from agent.rules.camera_test import black, frozen, loses_pictures, no_picture
-from agent.tests_hw.camera import COUNTED, TEST, Mode, cameras, looked_at
+from agent.tests_hw.camera import COUNTED, TEST, Mode, burst, cameras, looked_at
 
 TIME = "2026-01-02T03:04:05.678Z"
 SOURCE = "v4l2-ctl -d /dev/video0 --verbose --stream-mmap --stream-poll --stream-skip=30 --stream-count=8"
@@ -173,6 +173,18 @@ def test_what_cannot_be_opened_is_an_error() -> None:
     assert isinstance(gap, Gap)
     assert (gap.outcome, gap.essential) == (Outcome.ERROR, True)
     assert "Cannot open device" in str(gap.reason)
+
+
+def test_who_may_not_open_it_is_told_who_may() -> None:
+    """By the real program, of a node that nobody has."""
+    host = Host()
+    host.is_root = False
+    evidence = list(burst(host, "video987"))
+    (gap,) = TEST.interpret(evidence)
+    assert isinstance(gap, Gap)
+    if gap.reason.template == "{program} is not installed":
+        pytest.skip("v4l2-ctl is not installed")
+    assert (gap.outcome, gap.essential, gap.remedy) == (Outcome.UNSUPPORTED, True, "sudo aiodiag test camera")
 
 
 def test_how_it_is_set_is_read_and_set_again() -> None:
