@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import __version__
 from agent.diagnose.diagnosis import Diagnosis
 from agent.model import Component, Finding, Outcome, Reading, Text, Verdict
 from agent.probes._identity import identity
-from agent.profiles import Profile, learn
+from agent.profiles import Profile, learn, spread
 from agent.runner.engine import Engine
 from agent.runner.identity import from_probe
 from agent.runner.step import StepResult
@@ -75,10 +75,24 @@ def _not_seen(outcomes: Iterable[tuple[str, Outcome | None]]) -> tuple[str, ...]
     return tuple(step for step, outcome in outcomes if outcome is not Outcome.PASS and step not in _OF_ITS_TIME)
 
 
-def profile_of(seen: Seen, time: str) -> Profile:
-    """The profile of the unit's model, learnt at ``time`` (UTC, ISO 8601). Raises :class:`NotGood` for a unit that does
-    not say its model, or that has a fault: what is wrong with it would be right from then on.
+def profile_of(seen: Seen, time: str, more: Sequence[Seen] = ()) -> Profile:
+    """The profile of the unit's model, learnt at ``time`` (UTC, ISO 8601). What the model has is that of ``seen``; how
+    its markers differ among sound units is of that and of ``more``: other runs of it, or of other units of the model.
+    Raises :class:`NotGood` for a unit that does not say its model, that is of another one, or that has a fault: what is
+    wrong with it would be right from then on.
     """
+    learnt = _profile_of(seen, time)
+    for other in more:
+        if not learnt.fits(other.unit):
+            raise NotGood(Text("{unit} is not of the model {model}", {"unit": other.source, "model": learnt.title}))
+        _profile_of(other, time)
+    known = [(run.unit.get("serial", ""), run.readings) for run in (seen, *more)]
+    if more and not all(serial for serial, _ in known):
+        raise NotGood(Text("units that do not say their serial number cannot be told apart"))
+    return replace(learnt, markers=spread(known))
+
+
+def _profile_of(seen: Seen, time: str) -> Profile:
     faults = [finding.code for finding in seen.findings if finding.verdict is Verdict.FAIL]
     if faults:
         raise NotGood(Text("this unit has a fault ({codes}); learn from a good one", {"codes": ", ".join(faults)}))

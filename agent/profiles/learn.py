@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agent.model import Component, ComponentKind, Reading, Readings
 from agent.model.drives import is_built_in
-from agent.profiles.profile import Expected, Part, Profile, Sensor
+from agent.model.marker import MarkerKey, markers
+from agent.profiles.profile import Expected, Part, Profile, Sensor, Spread
 
 _UNIT_WIDE = ("memory.installed", "firmware.version", "firmware.date")
 _OF_DRIVES = ("storage.size", "storage.transport")
@@ -67,6 +68,17 @@ def learn(
         values=tuple(value for value in _values(known) if not private.tells(value.of, str(value.value))),
         sensors=tuple(sensor for sensor in _sensors(known) if not private.tells(sensor.of)),
     )
+
+
+def spread(runs: Iterable[tuple[str, Iterable[Reading]]]) -> tuple[Spread, ...]:
+    """What sound units measured of themselves, from the serial number and the readings of runs of theirs. A unit has
+    one value: of several runs the last one that measured it. Pure.
+    """
+    found: dict[tuple[MarkerKey, str], dict[str, float]] = {}
+    for serial, readings in runs:
+        for marker in markers(Readings(readings), ""):
+            found.setdefault((marker.key, marker.unit), {})[serial] = marker.value
+    return tuple(Spread(key, unit, tuple(sorted(values.values()))) for (key, unit), values in found.items())
 
 
 class _Private:

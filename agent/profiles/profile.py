@@ -2,7 +2,8 @@
 
 UTF-8 JSON with a fixed layout, one member a line, so that two profiles can be compared in a diff: the model that it is
 of, where it was learnt, the ``parts`` that a unit has, the ``sensors`` that answer in it, and ``values`` that hold for
-every unit of the model (how much memory, how large the drives, how many lanes a card has).
+every unit of the model (how much memory, how large the drives, how many lanes a card has). ``markers``, which may be
+missing, has what several sound units measured (:mod:`agent.model.marker`), without saying which of them measured what.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.model import ComponentKind, Reading, Value
+from agent.model.marker import MarkerKey
 from uploader import strict_json
 from uploader.strict_json import Malformed, exactly, field
 
@@ -31,6 +33,8 @@ _TEXT_MOST = 300  # characters; ours
 _PART = ("kind", "name", "manufacturer", "model", "part_number")
 _VALUE = ("reading", "of", "value", "unit", "component")
 _SENSOR = ("reading", "of", "component")
+_MARKER = ("reading", "of", "kind", "unit", "values")
+_UNITS_MOST = 1000  # sound units of one model; ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,15 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """A marker in sound units: the value of each, sorted."""
+
+    key: MarkerKey
+    unit: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """See the module. ``sku`` is ``""`` for a profile of every variant of the model; ``source`` says what it was learnt
     from (a run's id), ``learnt`` when (UTC, ISO 8601), ``agent`` by which version.
@@ -81,6 +94,7 @@ class Profile:
     parts: tuple[Part, ...] = ()
     values: tuple[Expected, ...] = ()
     sensors: tuple[Sensor, ...] = ()
+    markers: tuple[Spread, ...] = ()
 
     @property
     def title(self) -> str:
@@ -116,6 +130,7 @@ def encode(profile: Profile) -> bytes:
         "parts": [{**_fields(part, _PART), "kind": part.kind.value} for part in profile.parts],
         "values": [{**_fields(value, _VALUE), "component": value.component.value} for value in profile.values],
         "sensors": [{**_fields(sensor, _SENSOR), "component": sensor.component.value} for sensor in profile.sensors],
+        **({"markers": [_spread(marker) for marker in profile.markers]} if profile.markers else {}),
     }
     return (json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
 
@@ -125,7 +140,8 @@ def decode(data: bytes) -> Profile:
     document = strict_json.loads(data, max_size=SIZE_CAP, max_depth=_DEPTH)
     if field(document, "format", str) != FORMAT or field(document, "schema", int) != SCHEMA:
         raise Malformed(f"no {FORMAT} of schema {SCHEMA}")
-    exactly(document, ("format", "schema", "manufacturer", "model", "sku", "learnt", "parts", "values", "sensors"))
+    fields = ["format", "schema", "manufacturer", "model", "sku", "learnt", "parts", "values", "sensors"]
+    exactly(document, [*fields, "markers"] if "markers" in document else fields)
     learnt = field(document, "learnt", dict)
     exactly(learnt, ("from", "time", "agent"))
     model = _text(document, "model")
@@ -141,6 +157,7 @@ def decode(data: bytes) -> Profile:
         parts=tuple(_part(entry) for entry in _entries(document, "parts")),
         values=tuple(_expected(entry) for entry in _entries(document, "values")),
         sensors=tuple(_sensor(entry) for entry in _entries(document, "sensors")),
+        markers=tuple(_marker(entry) for entry in _entries(document, "markers")) if "markers" in document else (),
     )
 
 
@@ -179,6 +196,22 @@ def _sensor(entry: Any) -> Sensor:
     found = Sensor(_text(entry, "reading"), _text(entry, "of"), _kind(entry, "component"))
     _check_reading(found.reading, "")
     return found
+
+
+def _spread(marker: Spread) -> dict[str, Any]:
+    return {**marker.key._asdict(), "unit": marker.unit, "values": list(marker.values)}
+
+
+def _marker(entry: Any) -> Spread:
+    exactly(entry, _MARKER)
+    key = MarkerKey(_text(entry, "reading"), _text(entry, "of"), _text(entry, "kind"))
+    unit, values = _text(entry, "unit"), field(entry, "values", list)
+    _check_reading(key.reading, unit)
+    if not 1 <= len(values) <= _UNITS_MOST:
+        raise Malformed(f"a marker of {len(values)} units")
+    if any(type(value) not in (int, float) or not abs(value) < 1e12 for value in values):
+        raise Malformed("'values' is not a list of numbers")
+    return Spread(key, unit, tuple(float(value) for value in values))
 
 
 def _check_reading(name: str, unit: str) -> None:

@@ -29,6 +29,8 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     learn = actions.add_parser("learn", parents=[common], help=text, description=text)
     what = _("a run of a good unit: its id, directory, bundle or capture (default: this machine now)")
     learn.add_argument("source", nargs="?", metavar="RUN-OR-BUNDLE", help=what)
+    what = _("runs of it and of other good units of the model, for what is measured: at least three units")
+    learn.add_argument("more", nargs="*", metavar="RUN-OR-BUNDLE", help=what)
     learn.set_defaults(run=run_learn)
     text = _("the profiles that there are")
     listing = actions.add_parser("list", parents=[common], help=text, description=text)
@@ -50,9 +52,9 @@ def run_learn(args: argparse.Namespace) -> int:
     from agent.profiles import Shelf
 
     shelf = Shelf(state_directory())
-    seen = _seen(args)
+    seen = _seen(args.source, args.lang)
     try:
-        profile = profile_of(seen, now())
+        profile = profile_of(seen, now(), [_seen(source, args.lang) for source in args.more])
     except NotGood as e:
         raise Problem(e.reason) from e
     path = shelf.put(profile)
@@ -124,20 +126,20 @@ def _shelf() -> Shelf:
     return Shelf(state_directory())
 
 
-def _seen(args: argparse.Namespace) -> Seen:
+def _seen(source: str | None, language: str) -> Seen:
     from agent.diagnose.good_unit import of_diagnosis, of_machine
 
-    if args.source is not None:
+    if source is not None:
         from agent.cli.runs import diagnosed
 
         with explained():
-            return of_diagnosis(diagnosed(args.source))
+            return of_diagnosis(diagnosed(source))
     from agent.cli.progress import progress
     from agent.host import Host
     from agent.probes import areas
     from agent.runner.identity import probe
 
-    with progress(args.lang, len(areas())) as shown:
+    with progress(language, len(areas())) as shown:
         return of_machine(probe(areas(), Host(), [shown]))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent import profiles
 from agent.diagnose.capture import Capture, CapturedStep
 from agent.diagnose.diagnosis import Diagnosis
-from agent.diagnose.good_unit import NotGood, of_diagnosis, profile_of
+from agent.diagnose.good_unit import NotGood, Seen, of_diagnosis, profile_of
 from agent.diagnose.judge import judged
 from agent.model import Component, ComponentKind, Evidence, Finding, Reading, Readings
 from agent.model.inventory import inventory
@@ -23,6 +23,8 @@ from agent.profiles.profile import Expected, Part, Sensor
 from agent.rules import rules
 from tests.aio import TIME, Aio, Drive, Module, Panel
 from tests.unit.model.strategies import components, readings
+from tests.unit.tests_hw.test_thermal import readings as soaked
+from tests.unit.tests_hw.test_thermal import soak
 from uploader.strict_json import Malformed
 
 GOOD = Aio()
@@ -277,6 +279,31 @@ def test_whatever_a_unit_shows_its_own_profile_fits_it(own: list[Reading], parts
     assert [finding.code for finding in applied(profile, [*parts, *own])] == []
 
 
+class TestMarkers:
+    """What several sound units measured, in one profile."""
+
+    def measured(self, serial: str, resistance: float) -> Seen:
+        aio = of_diagnosis(seen(replace(GOOD, serial=serial).capture()))
+        return replace(aio, readings=[*aio.readings, *soaked(soak(resistance))])
+
+    def test_each_unit_has_one_value_and_nobody_knows_whose(self) -> None:
+        units = [self.measured(f"AIO24-000{k}", 1.0 + 0.02 * k) for k in range(4)]
+        profile = profile_of(units[0], TIME, [*units[1:], self.measured("AIO24-0003", 1.2)])
+        assert decode(encode(profile)) == profile
+        (of_zone,) = (m for m in profile.markers if m.key[:2] == ("thermal_test.rise_per_watt", "thermal_zone0"))
+        assert of_zone.values == pytest.approx([1.0, 1.02, 1.04, 1.2], rel=0.03), "of two runs the last one"
+        assert "AIO24-0003" not in encode(profile).decode()
+
+    def test_units_of_another_model_or_with_a_fault_or_without_a_name_are_refused(self) -> None:
+        good = self.measured("AIO24-0001", 1.0)
+        other = replace(good, unit={**good.unit, "model": "AIO 27"})
+        bad = of_diagnosis(seen(GOOD.with_drive(health={"critical_warning": 4}).capture()))
+        nameless = replace(good, unit={**good.unit, "serial": ""})
+        for unit, word in ((other, "not of the model"), (bad, "DISK-1321"), (nameless, "serial number")):
+            with pytest.raises(NotGood, match=word):
+                profile_of(good, TIME, [unit])
+
+
 class TestFile:
     def test_it_is_read_as_it_was_written(self, profile: Profile) -> None:
         assert decode(encode(profile)) == profile
@@ -301,6 +328,11 @@ class TestFile:
             {"values": [{"reading": "a.b", "of": "", "value": None, "unit": "", "component": "panel"}]},
             {"values": [{"reading": "a.b", "of": "", "value": 2**70, "unit": "", "component": "panel"}]},
             {"values": [1] * 2001},
+            {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "K", "values": []}]},
+            {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "K", "values": [1, "2"]}]},
+            {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "K", "values": [1e300]}]},
+            {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "furlong", "values": [1]}]},
+            {"markers": [{"reading": "a.b", "of": "", "unit": "K", "values": [1]}]},
             {"sensors": [{"reading": "", "of": "", "component": "panel"}]},
         ],
     )
