@@ -16,9 +16,16 @@ _VERDICTS = {
     "verified": Text("The reported fault is gone."),
     "still_faulty": Text("The reported fault is still there."),
     "other_fault": Text("The reported fault did not show, but another one did."),
+    "not_restored": Text("The reported fault did not show, but what was measured with it is not restored."),
     "not_reached": Text("This could not be verified: the conditions under which the fault came were not reached."),
     "out_of_time": Text("This could not be verified in the time that was given."),
 }
+_RESTORED = {
+    "restored": Text("restored"),
+    "not restored": Text("not restored"),
+    "says nothing": Text("says nothing"),
+}
+_WAYS = {"count": Text("the rounds without the fault"), "markers": Text("what was measured")}
 _STYLE = (
     "body{font:11pt/1.45 sans-serif;max-width:44em;margin:2em auto;color:#111}"
     "h1{font-size:18pt}table{border-collapse:collapse;width:100%}"
@@ -68,7 +75,14 @@ def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str
             Text("After the repair"),
             render(Text("{clean} rounds without it, of {needed} needed", counts), language),
         ),
-        (Text("Confidence"), f"{100 * certificate['confidence']:.1f} %"),
+        (Text("Confidence, by the rounds"), f"{100 * certificate['confidence']:.1f} %"),
+        *((_measured(marker), _compared(marker, language)) for marker in certificate["markers"]),
+        (
+            Text(
+                "Confidence of {confidence} % reached by", {"confidence": f"{100 * certificate['confidence_asked']:g}"}
+            ),
+            ", ".join(render(_WAYS[way], language) for way in certificate["verified_by"]) or "–",
+        ),
         (Text("What was exercised"), f"{', '.join(certificate['work']['tests'])}; {certificate['hours']:g} h"),
         (Text("At least so warm"), "–" if least["peak_c"] is None else f"{least['peak_c']:g} °C"),
         (Text("Other faults that showed"), ", ".join(f["code"] for f in certificate["faults"]) or "–"),
@@ -77,6 +91,41 @@ def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str
         (Text("Run"), certificate["run_id"]),
         (Text("Recipe (SHA-256)"), certificate["recipe"]["sha256"]),
     ]
+
+
+def _measured(marker: Mapping[str, Any]) -> Text:
+    """What was measured, and where."""
+    values = {"of": marker["of"]}
+    return {
+        "thermal_test.rise_per_watt": Text("Temperature rise per watt ({of})", values),
+        "thermal_test.rise": Text("Temperature rise under load ({of})", values),
+        "storage_read_test.latency_p99": Text("Time in which 99 % of the blocks were read ({of})", values),
+    }.get(marker["reading"], Text("{reading} ({of})", {"reading": marker["reading"], **values}))
+
+
+def _compared(marker: Mapping[str, Any], language: str) -> str:
+    """The values before and after the repair, those of sound units, and what follows."""
+    sound, chance = marker["sound"], marker["chance_unchanged"]
+    values = {
+        "before": _value(marker["before"], marker["unit"]),
+        "after": _value(marker["after"], marker["unit"]),
+        "low": f"{sound['low']:.3g}" if sound else "–",
+        "high": f"{sound['high']:.3g}" if sound else "–",
+        "units": sound["units"] if sound else 0,
+        "restored": render(_RESTORED[marker["restored"]], language),
+    }
+    said = Text("before {before}, after {after}; {units} sound units: {low} to {high}; {restored}", values)
+    if chance is None:
+        return render(said, language)
+    unchanged = Text("such a step without a repair: a chance of {chance} %", {"chance": f"{100 * chance:.2g}"})
+    return f"{render(said, language)} ({render(unchanged, language)})"
+
+
+def _value(measured: Mapping[str, Any] | None, unit: str) -> str:
+    if measured is None:
+        return "–"
+    error = "" if measured["error"] is None else f" ± {measured['error']:.2g}"
+    return f"{measured['value']:.4g}{error} {unit}"
 
 
 def _part(part: Mapping[str, str]) -> str:

@@ -195,7 +195,8 @@ def tell_verification(
     _tell(args, under_way, "verification", about, lines)
     if state.standing is Standing.VERIFIED:
         return 0
-    return 1 if state.standing in (Standing.STILL_FAULTY, Standing.OTHER_FAULT) else 3
+    wrong = (Standing.STILL_FAULTY, Standing.OTHER_FAULT, Standing.NOT_RESTORED)
+    return 1 if state.standing in wrong else 3
 
 
 def _tell(args: argparse.Namespace, under_way: UnderWay, name: str, about: dict[str, Any], lines: list[Text]) -> None:

@@ -43,7 +43,8 @@ class Symptom:
 class Cause:
     """What may be behind a symptom: the ``codes`` by which it shows itself (whole ones, or the letters of an area), the
     parts ``log_of`` which the system log may speak then (codes ``LOG``), the exposure that makes it show, and what is
-    believed of its rate before anything was seen (:mod:`agent.replay.search`).
+    believed of its rate before anything was seen (:mod:`agent.replay.search`). ``markers_by`` is the exercise that
+    measures what else tells of it (:mod:`agent.model.marker`), ``None`` where nothing does.
     """
 
     name: str
@@ -53,12 +54,13 @@ class Cause:
     exposed_by: str
     shape: float
     scale: float
+    markers_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
     """What a unit can be made to do: hardware tests side by side for ``seconds``, then ``rest_s`` seconds of nothing,
-    ``times`` over; ``gives`` is the exposure of each kind per hour of it.
+    ``times`` over; ``gives`` is the exposure of each kind per hour of it: none where it only measures.
     """
 
     name: str
@@ -116,6 +118,7 @@ def causes() -> list[Cause]:
             t["exposed_by"],
             float(t["shape"]),
             float(t["scale"]),
+            t.get("markers_by"),
         )
         for name, t in tables.items()
     ]

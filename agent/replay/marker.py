@@ -86,7 +86,8 @@ class Comparison(NamedTuple):
 def compare(before: Measured, after: Measured, sound: Population, alpha: float = 0.05) -> Comparison:
     """Whether the marker of a unit is back among those of sound ones.
 
-    It says nothing where the failing unit looked sound by it. It is restored where it lies inside the sound population
+    It says nothing where the failing unit looked sound by it, nor where it lies outside on the other side now: that is
+    another part, or another fault, and no word about this one. It is restored where it lies inside the sound population
     *and* has moved towards it by more than two measurements of one thing differ (one-sided two-sample z test of level
     ``alpha``): lying inside alone would also pass a unit that was just outside and was measured a little lower.
     """
@@ -94,8 +95,9 @@ def compare(before: Measured, after: Measured, sound: Population, alpha: float =
     step = (before.value - after.value) * math.copysign(1.0, before.value - sound.mean)
     error = math.hypot(before.error, after.error)
     unchanged = _normal_above(step / error) if error else float(step <= 0.0)
+    beyond = not inside and (before.value - sound.mean) * (after.value - sound.mean) < 0.0
     moved_back = Restored.YES if inside and unchanged <= alpha else Restored.NO
-    return Comparison(moved_back if outside else Restored.UNKNOWN, outside, inside, unchanged)
+    return Comparison(moved_back if outside and not beyond else Restored.UNKNOWN, outside, inside, unchanged)
 
 
 def _normal_above(z: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.model import Component
+from agent.model.marker import Marker
 from agent.replay.clean import clean_needed
 from agent.replay.observed import Observed, Per
 from agent.replay.reproduction import Reproduction
@@ -92,6 +93,8 @@ class Work:
 class Recipe:
     """``unit`` is the identity of the unit that failed, ``parts`` what was in it then. ``least`` are the conditions
     under which a round counts; ``observed`` how often the fault came; ``seed`` that of a round which failed.
+    ``markers`` is what was measured of the failing unit that tells of its cause, and ``soak`` the work that measures
+    it where a round of ``work`` does not.
     """
 
     unit: Mapping[str, str]
@@ -107,13 +110,17 @@ class Recipe:
     observed: Observed
     seed: int
     parts: tuple[Component, ...]
+    markers: tuple[Marker, ...] = ()
+    soak: Work | None = None
 
     def clean_needed(self, alpha: float) -> int:
         """The rounds without the fault after which a repair is believed at the confidence ``1 - alpha``."""
         return int(clean_needed(self.observed, alpha))
 
     def to_json(self) -> dict[str, Any]:
-        """Strict JSON."""
+        """Strict JSON. What there is none of is left out: a recipe from before there were markers stays the same."""
+        measured = {"markers": [marker.to_json() for marker in self.markers]} if self.markers else {}
+        soak = {"soak": self.soak.to_json()} if self.soak else {}
         return {
             "kind": "aiodiag-recipe",
             "schema": SCHEMA,
@@ -134,6 +141,8 @@ class Recipe:
             },
             "seed": self.seed,
             "parts": [part.to_json() for part in self.parts],
+            **measured,
+            **soak,
         }
 
     @classmethod
@@ -143,6 +152,10 @@ class Recipe:
         """
         if data["kind"] != "aiodiag-recipe" or data["schema"] != SCHEMA:
             raise ValueError(f"a {data['kind']!r} of schema {data['schema']!r}")
+        work = Work.from_json(data["work"])
+        soak = Work.from_json(data["soak"]) if "soak" in data else None
+        if soak and soak.name == work.name:
+            raise ValueError("its rounds and what measures its markers have one name")
         seen = data["observed"]
         if not seen["failures"]:
             raise ValueError("nothing was reproduced")
@@ -155,11 +168,13 @@ class Recipe:
             str(data["agent"]),
             Signature.from_json(data["fault"]),
             _text_or_none(data["cause"]),
-            Work.from_json(data["work"]),
+            work,
             Conditions.from_json(data["least"]),
             Observed(int(seen["failures"]), int(seen["rounds"]), Per.CYCLE, at_failure=bool(seen["at_failure"])),
             int(_within(data["seed"], 0, (1 << 31) - 1)),
             tuple(Component.from_json(part) for part in data["parts"]),
+            tuple(Marker.from_json(marker) for marker in data.get("markers", ())),
+            soak,
         )
 
 
@@ -192,6 +207,7 @@ def write(
     if done.fault is None or done.exercise is None or observed is None:
         return None
     failing = done.failing
+    soak = works.get(done.soak or "")
     return Recipe(
         unit,
         rma,
@@ -206,6 +222,8 @@ def write(
         observed,
         failing[-1].seed,
         tuple(parts),
+        done.markers,
+        soak if soak and done.soak != done.exercise else None,
     )
 
 

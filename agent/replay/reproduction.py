@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.model import ComponentKind
+from agent.model.marker import Marker, MarkerKey
 from agent.replay.observed import Observed, Per
 from agent.replay.round import Round, Signature
 from agent.replay.search import Block, Cause, Exercise, Search
@@ -32,12 +33,14 @@ class Ending(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Shows:
     """By which codes a cause shows itself: whole ones, or the letters of an area (``MEM``); and the parts of which the
-    system log speaks then (codes ``LOG``, whose area is no part's).
+    system log speaks then (codes ``LOG``, whose area is no part's). ``markers_by`` is the exercise that measures what
+    else tells of it (:mod:`agent.model.marker`).
     """
 
     cause: Cause
     codes: tuple[str, ...]
     log_of: tuple[ComponentKind, ...] = ()
+    markers_by: str | None = None
 
     def is_shown_by(self, signature: Signature) -> bool:
         """Whether a fault of this signature can come from this cause."""
@@ -141,6 +144,26 @@ class Reproduction:
         belief = self.belief()
         able = [shows.cause.name for shows in self._causes if shows.is_shown_by(self.fault)]
         return max(able, key=belief.__getitem__, default=None)
+
+    @property
+    def soak(self) -> str | None:
+        """The exercise that measures the markers of the likeliest cause, where it has any."""
+        cause = self.cause()
+        return next((shows.markers_by for shows in self._causes if shows.cause.name == cause), None)
+
+    @property
+    def to_measure(self) -> str | None:
+        """The exercise that is still to be run once when the reproduction is over, so that there are markers."""
+        return None if any(played.exercise == self.soak for played in self.rounds) else self.soak
+
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """The markers of the likeliest cause, each as it was measured last."""
+        newest: dict[MarkerKey, Marker] = {}
+        for played in self.rounds:
+            if played.exercise == self.soak:
+                newest |= {marker.key: marker for marker in played.markers}
+        return tuple(newest.values())
 
     def _counted(self) -> list[Round]:
         """The rounds of the recipe since it was chosen, those without a failure only where they were whole."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agent.model import ComponentKind, Finding, Severity, Value
+from agent.model.marker import Marker
 
 LIVE = ("_test", "_watch")
 """How the first word of a reading ends that was measured while hardware was exercised."""
@@ -61,6 +62,7 @@ class Conditions:
 class Round:
     """``shown`` is what was not there before the round, worst first; ``exposed`` the exposure of each kind. ``whole``
     says that everything was exercised as it should be: only a whole round without the fault speaks for the unit.
+    ``markers`` is what was measured in it that can be compared with sound units.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Round:
     conditions: Conditions
     shown: tuple[Signature, ...]
     whole: bool
+    markers: tuple[Marker, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON."""
@@ -83,6 +86,7 @@ class Round:
             "conditions": self.conditions.to_json(),
             "shown": [signature.to_json() for signature in self.shown],
             "whole": self.whole,
+            "markers": [marker.to_json() for marker in self.markers],
         }
 
     @classmethod
@@ -97,6 +101,7 @@ class Round:
             Conditions.from_json(data["conditions"]),
             tuple(Signature.from_json(shown) for shown in data["shown"]),
             bool(data["whole"]),
+            tuple(Marker.from_json(marker) for marker in data.get("markers", ())),
         )
 
 

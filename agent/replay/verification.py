@@ -1,7 +1,13 @@
-"""Whether a repair is believed: rounds of the recipe without the fault, until as many were had as were needed.
+"""Whether a repair is believed: rounds of the recipe without the fault, until as many were had as were needed, or one
+such round where the markers of the fault's cause are back among those of sound units.
 
 A round counts where it was whole and reached the recipe's conditions; the first one that shows the fault ends it, also
 where it did not. What else shows that was not there before ends it too: a repair that brings another fault is none.
+
+A marker tells where sound units are known and the failing one was not among them; only then is it measured again, once.
+Then there are two ways to be believed, so each gets half of the chance of error: an unrepaired unit passes with at most
+``alpha`` by either. Which markers tell is known before the first round, and all of them must be restored. One that is
+not ends the verification, however many rounds were without the fault.
 """
 
 from __future__ import annotations
@@ -11,7 +17,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.replay.clean import chance_if_unrepaired
-from agent.replay.recipe import Recipe
+from agent.replay.marker import Restored
+from agent.replay.marking import Marking, Sound, marked, tells
+from agent.replay.recipe import Recipe, Work
 from agent.replay.round import Round, Signature
 
 PATIENCE = 3
@@ -25,6 +33,7 @@ class Standing(StrEnum):
     VERIFIED = "verified"
     STILL_FAULTY = "still faulty"
     OTHER_FAULT = "another fault"
+    NOT_RESTORED = "not restored"
     NOT_REACHED = "conditions not reached"
     OUT_OF_TIME = "out of time"
 
@@ -32,7 +41,8 @@ class Standing(StrEnum):
 @dataclass(slots=True)
 class Verification:
     """The state of one verification, at the confidence ``1 - alpha`` (0 < alpha < 1), within ``limit_h`` hours.
-    ``regressed`` is what the whole unit showed after the rounds that it had not shown before them.
+    ``sound`` are the markers of sound units; ``regressed`` is what the whole unit showed after the rounds that it had
+    not shown before them.
     """
 
     recipe: Recipe
@@ -40,15 +50,43 @@ class Verification:
     limit_h: float
     rounds: list[Round] = field(default_factory=list)
     regressed: tuple[Signature, ...] = ()
+    sound: Sound = field(default_factory=dict)
 
     def took(self, played: Round) -> None:
         """Learn from a round."""
         self.rounds.append(played)
 
+    def next(self) -> Work:
+        """What to run now: what measures the markers first, and once."""
+        return self._pending_soak or self.recipe.work
+
+    @property
+    def can_be_marked(self) -> bool:
+        """Whether a marker can say anything of this repair."""
+        return any(tells(marker, self.sound.get(marker.key)) for marker in self.recipe.markers)
+
+    @property
+    def share(self) -> float:
+        """The chance of error of each of the ways to be believed."""
+        return self.alpha / 2.0 if self.can_be_marked else self.alpha
+
+    @property
+    def markings(self) -> list[Marking]:
+        """What each marker says so far."""
+        return marked(self.recipe.markers, self.rounds, self.sound, self.share)
+
+    @property
+    def restored(self) -> Restored:
+        """What the markers say in all: one that is not restored decides, and none of those that tell may be missing."""
+        said = [marking.restored for marking in self.markings if tells(marking.before, marking.sound)]
+        if Restored.NO in said:
+            return Restored.NO
+        return Restored.YES if said and Restored.UNKNOWN not in said else Restored.UNKNOWN
+
     @property
     def needed(self) -> int:
-        """Rounds without the fault that are needed in all."""
-        return self.recipe.clean_needed(self.alpha)
+        """Rounds without the fault that are needed in all where no marker is restored."""
+        return self.recipe.clean_needed(self.share)
 
     @property
     def clean(self) -> int:
@@ -57,8 +95,9 @@ class Verification:
 
     @property
     def hours_left(self) -> float:
-        """Hours that are still needed, where every further round counts."""
-        return max(0, self.needed - self.clean) * self.recipe.work.hours
+        """Hours that are still needed, where every further round counts and no marker ends it earlier."""
+        before = self._pending_soak.hours if self._pending_soak else 0.0
+        return before + max(0, self.needed - self.clean) * self.recipe.work.hours
 
     @property
     def chance_if_unrepaired(self) -> float:
@@ -67,7 +106,18 @@ class Verification:
 
     def counts(self, played: Round) -> bool:
         """Whether a round speaks for the unit."""
-        return played.whole and not played.shown and played.conditions.reach(self.recipe.least)
+        ran = played.exercise == self.recipe.work.name
+        return ran and played.whole and not played.shown and played.conditions.reach(self.recipe.least)
+
+    @property
+    def by_count(self) -> bool:
+        """Whether the rounds alone are enough."""
+        return self.clean >= self.needed
+
+    @property
+    def by_markers(self) -> bool:
+        """Whether the markers are, beside one round without the fault: a unit that cannot be exercised is not sound."""
+        return self.clean > 0 and self.restored is Restored.YES
 
     @property
     def faults(self) -> Sequence[Signature]:
@@ -82,10 +132,19 @@ class Verification:
             return Standing.STILL_FAULTY
         if self.faults:
             return Standing.OTHER_FAULT
-        if self.clean >= self.needed:
+        if self.restored is Restored.NO:
+            return Standing.NOT_RESTORED
+        if self.by_count or self.by_markers:
             return Standing.VERIFIED
-        if len(self.rounds) >= PATIENCE * self.needed:
+        if sum(played.exercise == self.recipe.work.name for played in self.rounds) >= PATIENCE * self.needed:
             return Standing.NOT_REACHED
         if sum(played.hours for played in self.rounds) >= self.limit_h:
             return Standing.OUT_OF_TIME
         return Standing.GOES_ON
+
+    @property
+    def _pending_soak(self) -> Work | None:
+        soak = self.recipe.soak
+        if soak is None or not self.can_be_marked:
+            return None
+        return None if any(played.exercise == soak.name for played in self.rounds) else soak

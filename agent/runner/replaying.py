@@ -74,12 +74,13 @@ def reproduction(
     named = symptom.causes if symptom else {}
     known = []
     for c in causes():
-        shows = Shows(search.Cause(c.name, c.exposed_by, POSSIBLE, c.shape, c.scale), c.codes, c.log_of)
+        belief = search.Cause(c.name, c.exposed_by, POSSIBLE, c.shape, c.scale)
+        shows = Shows(belief, c.codes, c.log_of, c.markers_by)
         weight = named.get(c.name, POSSIBLE)
         if any(shows.is_shown_by(hint) for hint in hints):
             weight += SHOWN * max(named.values(), default=1.0)
         known.append(replace(shows, cause=replace(shows.cause, weight=weight)))
-    todo = [search.Exercise(work.name, work.hours, work.gives) for work in works.values()]
+    todo = [search.Exercise(work.name, work.hours, work.gives) for work in works.values() if work.gives]
     if not todo:
         raise ValueError("nothing can be exercised")
     burn_in = BURN_IN if BURN_IN in works else todo[0].name
@@ -131,6 +132,11 @@ def reproduce(state: Reproduction, works: Mapping[str, Work], player: Player, te
     """Play rounds until the reproduction is over, and write down what came of it; ``tell`` hears of each round."""
     while state.ending is Ending.GOES_ON:
         played = player.play(works[state.next().name].without(player.unsupported), new_seed())
+        state.took(played)
+        tell(played)
+    measuring = works.get(state.to_measure or "")
+    if measuring:
+        played = player.play(measuring.without(player.unsupported), new_seed())
         state.took(played)
         tell(played)
     view = RunView.from_records(read(player.journal.directory / JOURNAL))

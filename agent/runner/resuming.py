@@ -20,6 +20,7 @@ from agent.model.run_view import JOURNAL, RunView, StepView
 from agent.model.step_name import round_of
 from agent.plans import symptom
 from agent.probes import areas
+from agent.replay.marking import sound_from_json
 from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import Reproduction
 from agent.replay.round import Conditions, Round, Signature
@@ -154,7 +155,8 @@ def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]
     limit_h, alpha = float(told["limit_h"]), float(told["alpha"])
     if told["kind"] == "verify":
         recipe = Recipe.from_json(told["recipe"])
-        return Verification(recipe, alpha, limit_h), {recipe.work.name: recipe.work}
+        works = {work.name: work for work in (recipe.work, recipe.soak) if work}
+        return Verification(recipe, alpha, limit_h, sound=sound_from_json(told.get("sound", ()))), works
     works = {work.name: work for work in map(Work.from_json, told["works"])}
     complaint = symptom(told["symptom"]) if told["symptom"] else None
     hints = [Signature.from_json(hint) for hint in told["hints"]]

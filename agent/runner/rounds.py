@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from agent.host import Host
 from agent.journal import Journal, JournalError
-from agent.model import Finding, Outcome, Text, ocp
+from agent.model import Finding, Outcome, Readings, Text, ocp
+from agent.model.marker import markers
 from agent.replay.recipe import Work
 from agent.replay.round import Conditions, Round, Signature, shown
 from agent.runner.baseline import Baseline, hottest
@@ -87,7 +88,8 @@ class Player:
         asked = [r for r in tests if not (self.leaves_out and r.outcome is Outcome.UNSUPPORTED)]
         whole = bool(asked) and all(result.outcome in _DONE for result in [judged, *asked])
         exposed = {} if nothing.issuperset(work.tests) else self._exposed(work, hours, conditions)
-        return Round(number, work.name, seed, hours, exposed, conditions, tuple(showed), whole)
+        measured = tuple(markers(Readings(seen), work.name))
+        return Round(number, work.name, seed, hours, exposed, conditions, tuple(showed), whole, measured)
 
     def look(self, name: str, areas: Sequence[str] | None = None) -> tuple[Sequence[Finding], tuple[Signature, ...]]:
         """What the unit says now, and which of it it did not say before; of those areas, or of those that are always

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,9 @@ from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
 from agent.plans import Symptom
 from agent.probes import areas
+from agent.profiles import Profile
+from agent.replay.marker import Population
+from agent.replay.marking import Sound, sound_to_json
 from agent.replay.recipe import Recipe
 from agent.replay.round import Round
 from agent.replay.verification import Standing, Verification
@@ -36,6 +40,7 @@ _OUTCOMES = {
     Standing.VERIFIED: Outcome.PASS,
     Standing.STILL_FAULTY: Outcome.FAIL,
     Standing.OTHER_FAULT: Outcome.FAIL,
+    Standing.NOT_RESTORED: Outcome.FAIL,
 }
 Told = Callable[[Round], None]
 Certificate = dict[str, Any]
@@ -66,15 +71,27 @@ def parameters(state: Verification, symptom: Symptom | None) -> dict[str, Any]:
         "recipe": state.recipe.to_json(),
         "limit_h": state.limit_h,
         "alpha": state.alpha,
+        "sound": sound_to_json(state.sound),
     }
+
+
+def sound_in(profile: Profile | None) -> Sound:
+    """What a profile tells of sound units, where it knows enough of them that differ."""
+    found = {}
+    for marker in profile.markers if profile else ():
+        with contextlib.suppress(ValueError):
+            found[marker.key] = Population.of(list(marker.values))
+    return found
 
 
 def verify(state: Verification, player: Player, tell: Told) -> Certificate:
     """Play rounds until the verification is over, and write down what came of it; ``tell`` hears of each round."""
     while state.standing is Standing.GOES_ON:
         # The first round repeats one that failed; the others must not depend on its luck.
-        seed = state.recipe.seed if not state.rounds else new_seed()
-        played = player.play(state.recipe.work, seed)
+        work = state.next()
+        first = all(played.exercise != work.name for played in state.rounds)
+        seed = state.recipe.seed if first and work == state.recipe.work else new_seed()
+        played = player.play(work, seed)
         state.took(played)
         tell(played)
     if state.standing is Standing.VERIFIED:
@@ -109,6 +126,9 @@ def certificate(state: Verification, view: RunView, run_id: str) -> Certificate:
         "clean": state.clean,
         "needed": state.needed,
         "hours": round(sum(played.hours for played in state.rounds), 4),
+        "markers": [marking.to_json() for marking in state.markings],
+        "restored": state.restored.value,
+        "verified_by": [way for way, said in (("count", state.by_count), ("markers", state.by_markers)) if said],
         "faults": [signature.to_json() for signature in state.faults],
         "parts": exchanged(recipe.parts, view),
     }
@@ -142,8 +162,15 @@ def standing_text(state: Verification) -> Text:
         Standing.GOES_ON: Text("{clean} of {needed} rounds without the fault", values),
         Standing.VERIFIED: Text(
             "{code} did not come in {clean} rounds: gone with a confidence of {confidence} %", values
+        )
+        if state.by_count
+        else Text(
+            "{code} did not come in {clean} rounds ({confidence} %), and what was measured with it is restored", values
         ),
         Standing.STILL_FAULTY: Text("{code} came again: the fault is still there", values),
+        Standing.NOT_RESTORED: Text(
+            "{code} did not come in {clean} rounds, but what was measured with it is not restored", values
+        ),
         Standing.OTHER_FAULT: Text("{code} did not come, but another fault did: {other}", values),
         Standing.NOT_REACHED: Text(
             "the conditions of the recipe were not reached: only {clean} of {needed} rounds count", values

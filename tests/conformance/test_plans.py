@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.catalogue import LANGUAGES, entries
+from agent.model.marker import SOURCES
 from agent.plans import BURN_IN, Cause, Exercise, causes, exercises, plan, plans, symptom, symptoms
 from agent.probes import areas
 from agent.tests_hw import load
@@ -39,6 +40,9 @@ def test_cause(cause: Cause) -> None:
     assert cause.codes
     assert set(cause.codes) <= known
     assert any(cause.exposed_by in exercise.gives for exercise in exercises()), "nothing brings it out"
+    measuring = {e.name: {reading for test in e.tests for reading in load(test).measures} for e in exercises()}
+    if cause.markers_by is not None:
+        assert measuring[cause.markers_by] & {source.reading for source in SOURCES}, "it measures no marker"
 
 
 @pytest.mark.parametrize("exercise", exercises(), ids=lambda exercise: exercise.name)
@@ -49,7 +53,7 @@ def test_exercise(exercise: Exercise) -> None:
     assert all(exercise.seconds >= load(test).least_s for test in exercise.tests)
     assert exercise.rest_s >= 0
     assert exercise.times >= 1
-    assert exercise.gives
+    assert exercise.gives or exercise.name in {cause.markers_by for cause in causes()}, "nothing needs it"
     assert all(amount > 0 for amount in exercise.gives.values())
 
 

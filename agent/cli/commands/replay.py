@@ -101,7 +101,8 @@ def _by_recipe(path: str, seconds: float | None) -> _Told:
     recipe = exercising.recipe_in(path)
     work = recipe.work if seconds is None else recipe.work.lasting(seconds)
     complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
-    return _Told(recipe.fault.code, complaint, {work.name: work}, [recipe.fault], given=True)
+    works = {work.name: work} | ({recipe.soak.name: recipe.soak} if recipe.soak else {})
+    return _Told(recipe.fault.code, complaint, works, [recipe.fault], given=True)
 
 
 def _by_symptom(args: argparse.Namespace, seconds: float | None) -> _Told:

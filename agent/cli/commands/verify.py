@@ -8,6 +8,7 @@ from gettext import gettext as _
 from agent.cli import checking, exercising
 from agent.cli.commands import Subparsers
 from agent.cli.commands.test import number
+from agent.cli.settings import state_directory
 from agent.model import Text
 
 
@@ -28,14 +29,17 @@ def run(args: argparse.Namespace) -> int:
     """
     from agent import __version__
     from agent.plans import symptom, symptoms
+    from agent.profiles import Shelf
     from agent.replay.verification import Verification
     from agent.runner.recording import Asked
-    from agent.runner.verifying import VERIFICATION, parameters, verification
+    from agent.runner.verifying import VERIFICATION, parameters, sound_in, verification
 
     recipe = exercising.recipe_in(args.recipe)
     alpha = exercising.alpha_of(args.confidence)
-    state = Verification(recipe, alpha, number(args.hours, "--hours", 0.001, 24.0 * 365))
+    limit_h = number(args.hours, "--hours", 0.001, 24.0 * 365)
     unit = checking.identified(args)
+    kept = Shelf(state_directory()).of(unit)
+    state = Verification(recipe, alpha, limit_h, sound=sound_in(kept.profile if kept else None))
     exercising.compare_units(recipe, unit, args.lang)
     complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
     asked = Asked(
@@ -58,6 +62,14 @@ def run(args: argparse.Namespace) -> int:
     exercising.say(
         Text("verifying that {code} is gone: {needed} rounds without it, {hours} h at least", values), args.lang
     )
+    if recipe.markers and not state.can_be_marked:
+        text = Text(
+            "the rounds alone decide: the failing unit measured what sound ones do, or too few of those are known"
+        )
+        exercising.say(text, args.lang)
+    elif state.can_be_marked:
+        text = Text("one round is enough where what was measured of the failing unit is that of sound units again")
+        exercising.say(text, args.lang)
     with exercising.run(args, unit) as under_way:
         certificate = verification(
             asked,
