@@ -76,6 +76,7 @@ def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str
             render(Text("{clean} rounds without it, of {needed} needed", counts), language),
         ),
         (Text("Confidence, by the rounds"), f"{100 * certificate['confidence']:.1f} %"),
+        *_background(certificate, language),
         *((_measured(marker), _compared(marker, language)) for marker in certificate["markers"]),
         (
             Text(
@@ -91,6 +92,23 @@ def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str
         (Text("Run"), certificate["run_id"]),
         (Text("Recipe (SHA-256)"), certificate["recipe"]["sha256"]),
     ]
+
+
+def _background(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str]]:
+    """How a fault was counted that sound units have too."""
+    test = certificate["sequential"]
+    if test:
+        values = {"sound": f"{100 * test['sound']:.2g}", "failing": f"{100 * test['failing']:.2g}"}
+        said = Text("sound units have it in {sound} % of the rounds, this one had it in {failing} % at least", values)
+        events = Text("in {events} rounds", {"events": certificate["events"]})
+        return [
+            (Text("It came after the repair"), render(events, language)),
+            (Text("Judged by a sequential test"), render(said, language)),
+        ]
+    if not certificate["sound_units_show_it"]:
+        return []
+    said = Text("sound units have it too, but how often is not known well enough: it must not come at all")
+    return [(Text("Judged by the strict count"), render(said, language))]
 
 
 def _measured(marker: Mapping[str, Any]) -> Text:

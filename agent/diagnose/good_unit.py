@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agent import __version__
 from agent.diagnose.diagnosis import Diagnosis
 from agent.model import Component, Finding, Outcome, Reading, Text, Verdict
 from agent.probes._identity import identity
-from agent.profiles import Profile, learn, spread
+from agent.profiles import Profile, counted, learn, spread
 from agent.runner.engine import Engine
 from agent.runner.identity import from_probe
 from agent.runner.step import StepResult
@@ -40,6 +41,8 @@ class Seen:
     findings: Sequence[Finding]
     not_seen: tuple[str, ...]
     source: str
+    rounds: tuple[Mapping[str, Any], ...] = ()
+    """Rounds of exercises that it went through, as its record has them."""
 
 
 def of_machine(results: Iterable[StepResult]) -> Seen:
@@ -77,7 +80,8 @@ def _not_seen(outcomes: Iterable[tuple[str, Outcome | None]]) -> tuple[str, ...]
 
 def profile_of(seen: Seen, time: str, more: Sequence[Seen] = ()) -> Profile:
     """The profile of the unit's model, learnt at ``time`` (UTC, ISO 8601). What the model has is that of ``seen``; how
-    its markers differ among sound units is of that and of ``more``: other runs of it, or of other units of the model.
+    its markers differ among sound units, and what shows in their rounds, is of that and of ``more``: other runs of it,
+    or of other units of the model.
     Raises :class:`NotGood` for a unit that does not say its model, that is of another one, or that has a fault: what is
     wrong with it would be right from then on.
     """
@@ -89,7 +93,8 @@ def profile_of(seen: Seen, time: str, more: Sequence[Seen] = ()) -> Profile:
     known = [(run.unit.get("serial", ""), run.readings) for run in (seen, *more)]
     if more and not all(serial for serial, _ in known):
         raise NotGood(Text("units that do not say their serial number cannot be told apart"))
-    return replace(learnt, markers=spread(known))
+    rounds = counted(played for run in (seen, *more) for played in run.rounds)
+    return replace(learnt, markers=spread(known), rounds=rounds)
 
 
 def _profile_of(seen: Seen, time: str) -> Profile:

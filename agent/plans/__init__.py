@@ -44,7 +44,8 @@ class Cause:
     """What may be behind a symptom: the ``codes`` by which it shows itself (whole ones, or the letters of an area), the
     parts ``log_of`` which the system log may speak then (codes ``LOG``), the exposure that makes it show, and what is
     believed of its rate before anything was seen (:mod:`agent.replay.search`). ``markers_by`` is the exercise that
-    measures what else tells of it (:mod:`agent.model.marker`), ``None`` where nothing does.
+    measures what else tells of it (:mod:`agent.model.marker`), ``None`` where nothing does; ``sound_too`` are those of
+    its codes that sound units have too, now and then.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Cause:
     shape: float
     scale: float
     markers_by: str | None
+    sound_too: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def causes() -> list[Cause]:
             float(t["shape"]),
             float(t["scale"]),
             t.get("markers_by"),
+            tuple(t.get("sound_too", ())),
         )
         for name, t in tables.items()
     ]

@@ -6,8 +6,8 @@ machine (``aiodiag profile learn``) lie in ``profiles`` of its state directory a
 """
 
 from agent.profiles.interpret import interpret
-from agent.profiles.learn import learn, spread
+from agent.profiles.learn import counted, learn, spread
 from agent.profiles.profile import Profile, decode, encode
 from agent.profiles.shelf import Shelf, gather
 
-__all__ = ["Profile", "Shelf", "decode", "encode", "gather", "interpret", "learn", "spread"]
+__all__ = ["Profile", "Shelf", "counted", "decode", "encode", "gather", "interpret", "learn", "spread"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from agent.model import Component, ComponentKind, Reading, Readings
 from agent.model.drives import is_built_in
 from agent.model.marker import MarkerKey, markers
-from agent.profiles.profile import Expected, Part, Profile, Sensor, Spread
+from agent.profiles.profile import Expected, Part, Played, Profile, Sensor, Spread
 
 _UNIT_WIDE = ("memory.installed", "firmware.version", "firmware.date")
 _OF_DRIVES = ("storage.size", "storage.transport")
@@ -79,6 +81,26 @@ def spread(runs: Iterable[tuple[str, Iterable[Reading]]]) -> tuple[Spread, ...]:
         for marker in markers(Readings(readings), ""):
             found.setdefault((marker.key, marker.unit), {})[serial] = marker.value
     return tuple(Spread(key, unit, tuple(sorted(values.values()))) for (key, unit), values in found.items())
+
+
+def counted(rounds: Iterable[Mapping[str, Any]]) -> tuple[Played, ...]:
+    """What showed in the rounds of sound units, as their records have them (``exercise``, ``hours``, ``whole``,
+    ``shown``); one that was not whole does not count. Pure.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for played in rounds:
+        if played["whole"]:
+            found.setdefault(str(played["exercise"]), []).append(played)
+    return tuple(
+        Played(
+            exercise,
+            len(those),
+            round(sum(float(played["hours"]) for played in those), 4),
+            dict(Counter(code for played in those for code in {str(shown["code"]) for shown in played["shown"]})),
+        )
+        for exercise, those in found.items()
+        if sum(float(played["hours"]) for played in those) >= 1e-4
+    )
 
 
 class _Private:

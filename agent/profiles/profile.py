@@ -3,7 +3,9 @@
 UTF-8 JSON with a fixed layout, one member a line, so that two profiles can be compared in a diff: the model that it is
 of, where it was learnt, the ``parts`` that a unit has, the ``sensors`` that answer in it, and ``values`` that hold for
 every unit of the model (how much memory, how large the drives, how many lanes a card has). ``markers``, which may be
-missing, has what several sound units measured (:mod:`agent.model.marker`), without saying which of them measured what.
+missing, has what several sound units measured (:mod:`agent.model.marker`), without saying which of them measured what;
+``rounds``, which may be missing too, how many rounds of each exercise sound units went through, and what showed in how
+many of them.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ _PART = ("kind", "name", "manufacturer", "model", "part_number")
 _VALUE = ("reading", "of", "value", "unit", "component")
 _SENSOR = ("reading", "of", "component")
 _MARKER = ("reading", "of", "kind", "unit", "values")
+_ROUNDS = ("exercise", "rounds", "hours", "shown")
 _UNITS_MOST = 1000  # sound units of one model; ours
 
 
@@ -80,6 +83,18 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """Rounds of an exercise that sound units went through, the hours that they took, and in how many of them each fault
+    code showed, of those that did.
+    """
+
+    exercise: str
+    rounds: int
+    hours: float
+    shown: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """See the module. ``sku`` is ``""`` for a profile of every variant of the model; ``source`` says what it was learnt
     from (a run's id), ``learnt`` when (UTC, ISO 8601), ``agent`` by which version.
@@ -95,6 +110,7 @@ class Profile:
     values: tuple[Expected, ...] = ()
     sensors: tuple[Sensor, ...] = ()
     markers: tuple[Spread, ...] = ()
+    rounds: tuple[Played, ...] = ()
 
     @property
     def title(self) -> str:
@@ -131,6 +147,7 @@ def encode(profile: Profile) -> bytes:
         "values": [{**_fields(value, _VALUE), "component": value.component.value} for value in profile.values],
         "sensors": [{**_fields(sensor, _SENSOR), "component": sensor.component.value} for sensor in profile.sensors],
         **({"markers": [_spread(marker) for marker in profile.markers]} if profile.markers else {}),
+        **({"rounds": [_of_rounds(played) for played in profile.rounds]} if profile.rounds else {}),
     }
     return (json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
 
@@ -141,7 +158,7 @@ def decode(data: bytes) -> Profile:
     if field(document, "format", str) != FORMAT or field(document, "schema", int) != SCHEMA:
         raise Malformed(f"no {FORMAT} of schema {SCHEMA}")
     fields = ["format", "schema", "manufacturer", "model", "sku", "learnt", "parts", "values", "sensors"]
-    exactly(document, [*fields, "markers"] if "markers" in document else fields)
+    exactly(document, [*fields, *(name for name in ("markers", "rounds") if name in document)])
     learnt = field(document, "learnt", dict)
     exactly(learnt, ("from", "time", "agent"))
     model = _text(document, "model")
@@ -158,6 +175,7 @@ def decode(data: bytes) -> Profile:
         values=tuple(_expected(entry) for entry in _entries(document, "values")),
         sensors=tuple(_sensor(entry) for entry in _entries(document, "sensors")),
         markers=tuple(_marker(entry) for entry in _entries(document, "markers")) if "markers" in document else (),
+        rounds=tuple(_played(entry) for entry in _entries(document, "rounds")) if "rounds" in document else (),
     )
 
 
@@ -212,6 +230,20 @@ def _marker(entry: Any) -> Spread:
     if any(type(value) not in (int, float) or not abs(value) < 1e12 for value in values):
         raise Malformed("'values' is not a list of numbers")
     return Spread(key, unit, tuple(float(value) for value in values))
+
+
+def _of_rounds(played: Played) -> dict[str, Any]:
+    return {**{name: getattr(played, name) for name in _ROUNDS}, "shown": dict(played.shown)}
+
+
+def _played(entry: Any) -> Played:
+    exactly(entry, _ROUNDS)
+    rounds, hours, shown = field(entry, "rounds", int), strict_json.number(entry, "hours"), field(entry, "shown", dict)
+    if not (1 <= rounds < 1 << 31 and 0.0 < hours < 1e9 and len(shown) <= _ENTRIES_MOST):
+        raise Malformed(f"{rounds} rounds in {hours} h")
+    if any(type(count) is not int or not 1 <= count <= rounds for count in shown.values()):
+        raise Malformed("'shown' is not in how many rounds each code was")
+    return Played(_text(entry, "exercise"), rounds, hours, shown)
 
 
 def _check_reading(name: str, unit: str) -> None:

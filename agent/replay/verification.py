@@ -8,19 +8,25 @@ A marker tells where sound units are known and the failing one was not among the
 Then there are two ways to be believed, so each gets half of the chance of error: an unrepaired unit passes with at most
 ``alpha`` by either. Which markers tell is known before the first round, and all of them must be restored. One that is
 not ends the verification, however many rounds were without the fault.
+
+Of an event that sound units show too, a single one proves nothing. Where the profile tells how often it comes in
+theirs, the sequential test of :mod:`agent.replay.background` takes the place of the strict count.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent.replay.background import sequential
 from agent.replay.clean import chance_if_unrepaired
 from agent.replay.marker import Restored
 from agent.replay.marking import Marking, Sound, marked, tells
 from agent.replay.recipe import Recipe, Work
 from agent.replay.round import Round, Signature
+from agent.replay.sequential import SequentialTest, Verdict
 
 PATIENCE = 3
 """Times the rounds that are needed, after which conditions that are not reached will not be; ours."""
@@ -42,7 +48,8 @@ class Standing(StrEnum):
 class Verification:
     """The state of one verification, at the confidence ``1 - alpha`` (0 < alpha < 1), within ``limit_h`` hours.
     ``sound`` are the markers of sound units; ``regressed`` is what the whole unit showed after the rounds that it had
-    not shown before them.
+    not shown before them; ``background`` the chance of the fault in a round of sound units, ``None`` where they do not
+    show it or nobody knows how often.
     """
 
     recipe: Recipe
@@ -51,6 +58,7 @@ class Verification:
     rounds: list[Round] = field(default_factory=list)
     regressed: tuple[Signature, ...] = ()
     sound: Sound = field(default_factory=dict)
+    background: float | None = None
 
     def took(self, played: Round) -> None:
         """Learn from a round."""
@@ -85,8 +93,23 @@ class Verification:
 
     @property
     def needed(self) -> int:
-        """Rounds without the fault that are needed in all where no marker is restored."""
-        return self.recipe.clean_needed(self.share)
+        """Rounds without the fault that are needed in all where no marker is restored; of events that sound units
+        show too, as it stands now.
+        """
+        test = self.sequential
+        if test is None:
+            return self.recipe.clean_needed(self.share)
+        return self.clean + math.ceil(test.clean_needed(self.events, self.events + self.clean))
+
+    @property
+    def sequential(self) -> SequentialTest | None:
+        """The test that decides where sound units show the fault too; ``None`` where it must not come at all."""
+        return None if self.background is None else sequential(self.recipe.observed, self.background, self.share)
+
+    @property
+    def events(self) -> int:
+        """Rounds that showed the fault."""
+        return sum(any(self._is_it(signature) for signature in played.shown) for played in self.rounds)
 
     @property
     def clean(self) -> int:
@@ -102,7 +125,11 @@ class Verification:
     @property
     def chance_if_unrepaired(self) -> float:
         """The chance (0 to 1) that a unit as faulty as before had shown nothing in the rounds that count."""
-        return chance_if_unrepaired(self.recipe.observed, float(self.clean))
+        test = self.sequential
+        if test is None:
+            return chance_if_unrepaired(self.recipe.observed, float(self.clean))
+        evidence = test.evidence(self.events, self.events + self.clean)
+        return min(1.0, self.share / 2.0 + math.exp(min(0.0, evidence)))
 
     def counts(self, played: Round) -> bool:
         """Whether a round speaks for the unit."""
@@ -112,12 +139,17 @@ class Verification:
     @property
     def by_count(self) -> bool:
         """Whether the rounds alone are enough."""
-        return self.clean >= self.needed
+        test = self.sequential
+        if test is None:
+            return self.clean >= self.needed
+        return test.verdict(self.events, self.events + self.clean) is Verdict.REPAIRED
 
     @property
     def by_markers(self) -> bool:
-        """Whether the markers are, beside one round without the fault: a unit that cannot be exercised is not sound."""
-        return self.clean > 0 and self.restored is Restored.YES
+        """Whether the markers are, beside one round without the fault and none with it: a unit that cannot be
+        exercised is not sound.
+        """
+        return self.clean > 0 and not self.events and self.restored is Restored.YES
 
     @property
     def faults(self) -> Sequence[Signature]:
@@ -128,9 +160,12 @@ class Verification:
     @property
     def standing(self) -> Standing:
         """How it stands."""
-        if any(signature.code == self.recipe.fault.code for signature in self.faults):
+        test = self.sequential
+        if test is None and any(map(self._is_it, self.faults)):
             return Standing.STILL_FAULTY
-        if self.faults:
+        if test and test.verdict(self.events, self.events + self.clean) is Verdict.FAILING:
+            return Standing.STILL_FAULTY
+        if not all(map(self._is_it, self.faults)):
             return Standing.OTHER_FAULT
         if self.restored is Restored.NO:
             return Standing.NOT_RESTORED
@@ -141,6 +176,9 @@ class Verification:
         if sum(played.hours for played in self.rounds) >= self.limit_h:
             return Standing.OUT_OF_TIME
         return Standing.GOES_ON
+
+    def _is_it(self, signature: Signature) -> bool:
+        return signature.code == self.recipe.fault.code
 
     @property
     def _pending_soak(self) -> Work | None:

@@ -156,7 +156,8 @@ def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]
     if told["kind"] == "verify":
         recipe = Recipe.from_json(told["recipe"])
         works = {work.name: work for work in (recipe.work, recipe.soak) if work}
-        return Verification(recipe, alpha, limit_h, sound=sound_from_json(told.get("sound", ()))), works
+        sound, background = sound_from_json(told.get("sound", ())), told.get("background")
+        return Verification(recipe, alpha, limit_h, sound=sound, background=background), works
     works = {work.name: work for work in map(Work.from_json, told["works"])}
     complaint = symptom(told["symptom"]) if told["symptom"] else None
     hints = [Signature.from_json(hint) for hint in told["hints"]]

@@ -16,9 +16,10 @@ from agent.journal import Journal, read
 from agent.model import Component, Outcome, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
-from agent.plans import Symptom
+from agent.plans import Symptom, causes
 from agent.probes import areas
 from agent.profiles import Profile
+from agent.replay.background import sound_chance
 from agent.replay.marker import Population
 from agent.replay.marking import Sound, sound_to_json
 from agent.replay.recipe import Recipe
@@ -72,6 +73,7 @@ def parameters(state: Verification, symptom: Symptom | None) -> dict[str, Any]:
         "limit_h": state.limit_h,
         "alpha": state.alpha,
         "sound": sound_to_json(state.sound),
+        "background": state.background,
     }
 
 
@@ -82,6 +84,22 @@ def sound_in(profile: Profile | None) -> Sound:
         with contextlib.suppress(ValueError):
             found[marker.key] = Population.of(list(marker.values))
     return found
+
+
+def is_sound_too(recipe: Recipe) -> bool:
+    """Whether sound units show the recipe's fault too, now and then."""
+    return any(recipe.fault.code in cause.sound_too for cause in causes())
+
+
+def background_in(profile: Profile | None, recipe: Recipe) -> float | None:
+    """The chance of the recipe's fault in a round of sound units; ``None`` where they do not show it, or where the
+    profile knows no such rounds.
+    """
+    for played in profile.rounds if profile and is_sound_too(recipe) else ():
+        if played.exercise == recipe.work.name:
+            shown = played.shown.get(recipe.fault.code, 0)
+            return sound_chance(shown, played.rounds, played.hours, recipe.work.hours)
+    return None
 
 
 def verify(state: Verification, player: Player, tell: Told) -> Certificate:
@@ -105,7 +123,7 @@ def verify(state: Verification, player: Player, tell: Told) -> Certificate:
 
 def certificate(state: Verification, view: RunView, run_id: str) -> Certificate:
     """What QC certifies, as strict JSON: which unit, which fault, what was run, and what may be said."""
-    recipe = state.recipe
+    recipe, test = state.recipe, state.sequential
     return {
         "kind": "aiodiag-certificate",
         "schema": CERTIFICATE_SCHEMA,
@@ -125,6 +143,9 @@ def certificate(state: Verification, view: RunView, run_id: str) -> Certificate:
         "rounds": len(state.rounds),
         "clean": state.clean,
         "needed": state.needed,
+        "events": state.events,
+        "sound_units_show_it": is_sound_too(recipe),
+        "sequential": {"failing": test.failing, "sound": test.sound} if test else None,
         "hours": round(sum(played.hours for played in state.rounds), 4),
         "markers": [marking.to_json() for marking in state.markings],
         "restored": state.restored.value,
@@ -156,17 +177,13 @@ def standing_text(state: Verification) -> Text:
         "clean": state.clean,
         "needed": state.needed,
         "confidence": round(100 * (1 - state.chance_if_unrepaired), 1),
+        "events": state.events,
+        "rounds": state.events + state.clean,
         "other": ", ".join(signature.code for signature in state.faults),
     }
     return {
         Standing.GOES_ON: Text("{clean} of {needed} rounds without the fault", values),
-        Standing.VERIFIED: Text(
-            "{code} did not come in {clean} rounds: gone with a confidence of {confidence} %", values
-        )
-        if state.by_count
-        else Text(
-            "{code} did not come in {clean} rounds ({confidence} %), and what was measured with it is restored", values
-        ),
+        Standing.VERIFIED: _verified_text(state, values),
         Standing.STILL_FAULTY: Text("{code} came again: the fault is still there", values),
         Standing.NOT_RESTORED: Text(
             "{code} did not come in {clean} rounds, but what was measured with it is not restored", values
@@ -177,3 +194,16 @@ def standing_text(state: Verification) -> Text:
         ),
         Standing.OUT_OF_TIME: Text("the time is over: only {clean} of {needed} rounds, {confidence} %", values),
     }[state.standing]
+
+
+def _verified_text(state: Verification, values: Mapping[str, Any]) -> Text:
+    if not state.by_count:
+        return Text(
+            "{code} did not come in {clean} rounds ({confidence} %), and what was measured with it is restored", values
+        )
+    if state.events:
+        return Text(
+            "{code} came in {events} of {rounds} rounds, as in sound units: gone with a confidence of {confidence} %",
+            values,
+        )
+    return Text("{code} did not come in {clean} rounds: gone with a confidence of {confidence} %", values)

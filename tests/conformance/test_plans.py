@@ -40,6 +40,7 @@ def test_cause(cause: Cause) -> None:
     assert cause.codes
     assert set(cause.codes) <= known
     assert any(cause.exposed_by in exercise.gives for exercise in exercises()), "nothing brings it out"
+    assert set(cause.sound_too) <= set(entries())
     measuring = {e.name: {reading for test in e.tests for reading in load(test).measures} for e in exercises()}
     if cause.markers_by is not None:
         assert measuring[cause.markers_by] & {source.reading for source in SOURCES}, "it measures no marker"

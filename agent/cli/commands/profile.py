@@ -130,10 +130,12 @@ def _seen(source: str | None, language: str) -> Seen:
     from agent.diagnose.good_unit import of_diagnosis, of_machine
 
     if source is not None:
-        from agent.cli.runs import diagnosed
+        from dataclasses import replace
+
+        from agent.cli.runs import diagnosed, rounds_of
 
         with explained():
-            return of_diagnosis(diagnosed(source))
+            return replace(of_diagnosis(diagnosed(source)), rounds=rounds_of(source))
     from agent.cli.progress import progress
     from agent.host import Host
     from agent.probes import areas

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from gettext import gettext as _
+from typing import TYPE_CHECKING
 
 from agent.cli import checking, exercising
 from agent.cli.commands import Subparsers
 from agent.cli.commands.test import number
 from agent.cli.settings import state_directory
 from agent.model import Text
+
+if TYPE_CHECKING:
+    from agent.replay.verification import Verification
 
 
 def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -32,14 +36,16 @@ def run(args: argparse.Namespace) -> int:
     from agent.profiles import Shelf
     from agent.replay.verification import Verification
     from agent.runner.recording import Asked
-    from agent.runner.verifying import VERIFICATION, parameters, sound_in, verification
+    from agent.runner.verifying import VERIFICATION, background_in, is_sound_too, parameters, sound_in, verification
 
     recipe = exercising.recipe_in(args.recipe)
     alpha = exercising.alpha_of(args.confidence)
     limit_h = number(args.hours, "--hours", 0.001, 24.0 * 365)
     unit = checking.identified(args)
     kept = Shelf(state_directory()).of(unit)
-    state = Verification(recipe, alpha, limit_h, sound=sound_in(kept.profile if kept else None))
+    profile = kept.profile if kept else None
+    background = background_in(profile, recipe)
+    state = Verification(recipe, alpha, limit_h, sound=sound_in(profile), background=background)
     exercising.compare_units(recipe, unit, args.lang)
     complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
     asked = Asked(
@@ -62,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     exercising.say(
         Text("verifying that {code} is gone: {needed} rounds without it, {hours} h at least", values), args.lang
     )
+    if is_sound_too(recipe):
+        exercising.say(_of_background(state), args.lang)
     if recipe.markers and not state.can_be_marked:
         text = Text(
             "the rounds alone decide: the failing unit measured what sound ones do, or too few of those are known"
@@ -81,3 +89,12 @@ def run(args: argparse.Namespace) -> int:
         )
         under_way.finish()
     return exercising.tell_verification(args, under_way, state, certificate)
+
+
+def _of_background(state: Verification) -> Text:
+    """How a fault is counted that sound units have too."""
+    test = state.sequential
+    if test:
+        values = {"sound": f"{100 * test.sound:.2g}", "failing": f"{100 * test.failing:.2g}"}
+        return Text("sound units have it in {sound} % of the rounds, this one had it in {failing} % at least", values)
+    return Text("sound units have it too, but how often is not known well enough: it must not come at all")

@@ -37,6 +37,9 @@ CERTIFICATE: dict[str, Any] = {
     "rounds": 3,
     "clean": 3,
     "needed": 3,
+    "events": 0,
+    "sound_units_show_it": False,
+    "sequential": None,
     "hours": 0.05,
     "markers": [
         {
@@ -180,6 +183,13 @@ def test_the_page_says_it_all_and_takes_no_markup_from_the_unit(language: str) -
     for said in ("thermal_zone0", "1.3 ± 0.01 K/W", "1.02 ± 0.012 K/W", "0.798", "1.2", "0.1 %", "<i>sda</i>", "0.5 s"):
         assert said in words
     assert not read.elements & {"b", "i"}
+
+
+def test_it_says_how_a_fault_was_counted_that_sound_units_have_too() -> None:
+    strict = page({**CERTIFICATE, "sound_units_show_it": True}, "en")
+    assert "it must not come at all" in strict
+    by_test = {"sequential": {"failing": 0.3, "sound": 0.02}, "events": 1, "sound_units_show_it": True}
+    assert "2 % of the rounds, this one had it in 30 % at least" in page({**CERTIFICATE, **by_test}, "en")
 
 
 def test_every_verdict_has_a_sentence_of_its_own() -> None:

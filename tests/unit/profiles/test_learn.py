@@ -294,6 +294,20 @@ class TestMarkers:
         assert of_zone.values == pytest.approx([1.0, 1.02, 1.04, 1.2], rel=0.03), "of two runs the last one"
         assert "AIO24-0003" not in encode(profile).decode()
 
+    def test_what_showed_in_the_rounds_of_sound_units_is_counted(self) -> None:
+        def played(exercise: str, *codes: str, whole: bool = True) -> dict[str, object]:
+            shown = [{"code": code, "component": "memory-module", "subject": ""} for code in codes]
+            return {"exercise": exercise, "hours": 0.1, "whole": whole, "shown": shown}
+
+        rounds = (played("memory"), played("memory", "MEM-3014", "MEM-3014"), played("memory", whole=False))
+        units = [replace(self.measured(f"AIO24-000{k}", 1.0), rounds=rounds) for k in range(2)]
+        profile = profile_of(replace(units[0], rounds=(*rounds, played("usb"))), TIME, units[1:])
+        assert decode(encode(profile)) == profile
+        assert {p.exercise: (p.rounds, p.hours, p.shown) for p in profile.rounds} == {
+            "memory": (4, 0.4, {"MEM-3014": 2}),
+            "usb": (1, 0.1, {}),
+        }
+
     def test_units_of_another_model_or_with_a_fault_or_without_a_name_are_refused(self) -> None:
         good = self.measured("AIO24-0001", 1.0)
         other = replace(good, unit={**good.unit, "model": "AIO 27"})
@@ -333,6 +347,10 @@ class TestFile:
             {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "K", "values": [1e300]}]},
             {"markers": [{"reading": "a.b", "of": "", "kind": "", "unit": "furlong", "values": [1]}]},
             {"markers": [{"reading": "a.b", "of": "", "unit": "K", "values": [1]}]},
+            {"rounds": [{"exercise": "x", "rounds": 0, "hours": 1, "shown": {}}]},
+            {"rounds": [{"exercise": "x", "rounds": 2, "hours": 0, "shown": {}}]},
+            {"rounds": [{"exercise": "x", "rounds": 2, "hours": 1, "shown": {"MEM-3014": 3}}]},
+            {"rounds": [{"exercise": "x", "rounds": 2, "hours": 1, "shown": ["MEM-3014"]}]},
             {"sensors": [{"reading": "", "of": "", "component": "panel"}]},
         ],
     )

@@ -13,12 +13,14 @@ import pytest
 
 from agent import tests_hw
 from agent.cli.certificate import page
+from agent.cli.runs import rounds_of
 from agent.host import Host
 from agent.journal import RunStore, read
 from agent.model import Outcome
 from agent.model.marker import MarkerKey
 from agent.model.run_view import JOURNAL, RunView
 from agent.plans import symptom
+from agent.profiles import counted
 from agent.profiles.profile import Profile, Spread
 from agent.replay.marker import Restored
 from agent.replay.recipe import Recipe, Work
@@ -135,6 +137,8 @@ def test_from_a_blocked_heat_sink_to_the_certificate(sink: HeatSink, tmp_path: P
     assert (hidden.standing, len(hidden.rounds), document["verified_by"]) == (Standing.NOT_RESTORED, 1, [])
     view = RunView.from_records(read(store.path(run_id) / JOURNAL))
     assert view.outcomes[VERIFICATION] is Outcome.FAIL
+    (learnt,) = counted(rounds_of(str(store.path(run_id))))
+    assert (learnt.exercise, learnt.rounds, learnt.shown) == ("soak", 1, {}), "what a profile learns of a sound unit"
 
     begun_only(store, run_id)
     waiting = resumable(store)
