@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.diagnose.capture import CapturedStep
 from agent.diagnose.capture_file import encode
 from agent.diagnose.judge import judged
 from agent.diagnose.of_run import of_run_directory
@@ -16,6 +17,7 @@ from agent.journal import RunStore, read
 from agent.model.run_view import RunView
 from tests.agent_process import Ran, aiodiag
 from tests.aio import Aio, Panel
+from tests.unit.tests_hw.test_thermal import soak
 
 GOOD = Aio()
 
@@ -36,6 +38,24 @@ def test_it_says_in_one_line_what_it_learnt_and_where_it_is(good: str, tmp_path:
     (path,) = (tmp_path / "profiles").iterdir()
     for word in ("Hibertek AIO 24", "2 × memory module", "1 × screen", str(path), "20260101T000000Z-abcd"):
         assert word in ran.out
+
+
+def test_runs_of_other_units_of_the_model_tell_how_they_differ(good: str, tmp_path: Path) -> None:
+    """A check of one unit, and soaks of three."""
+    soaks = []
+    for number, resistance in enumerate((0.97, 1.0, 1.04)):
+        capture = replace(GOOD, serial=f"AIO24-000{number}").capture(f"20260101T00000{number}Z-abcd")
+        soaked = CapturedStep("test.thermal", tuple(soak(resistance, seed=number)))
+        (tmp_path / f"soak{number}").write_bytes(encode(replace(capture, steps=(*capture.steps, soaked))))
+        soaks.append(str(tmp_path / f"soak{number}"))
+    told = aiodiag(tmp_path, "profile", "learn", good, *soaks, "--json")
+    assert (told.status, told.err) == (0, "")
+    markers = {(m["reading"], m["of"]): m["values"] for m in told.json()["profile"]["markers"]}
+    assert markers["thermal_test.rise_per_watt", "thermal_zone0"] == pytest.approx([0.97, 1.0, 1.04], rel=0.03)
+    (tmp_path / "other").write_bytes(encode(replace(GOOD, model="AIO 27").capture()))
+    ran = learn(tmp_path, good, str(tmp_path / "other"))
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "is not of the model Hibertek AIO 24" in ran.err
 
 
 def test_list_show_forget(good: str, tmp_path: Path) -> None:
