@@ -16,9 +16,12 @@ from enum import StrEnum
 from agent.model import ComponentKind
 from agent.model.marker import Marker, MarkerKey
 from agent.replay.observed import Observed, Per
-from agent.replay.round import Round, Signature
+from agent.replay.round import Conditions, Round, Signature
 from agent.replay.search import Block, Cause, Exercise, Search
 from agent.replay.stopping import advise
+
+ANY = Conditions()
+"""Nothing is known of the conditions under which the fault came."""
 
 
 class Ending(StrEnum):
@@ -62,14 +65,15 @@ class Reproduction:
         limit_h: float,
         alpha: float = 0.05,
         given: bool = False,
+        wanted: Conditions = ANY,
     ) -> None:
         """``limit_h`` are the hours of exercising after which it ends (> 0); ``given`` says that a recipe says what to
-        run: nothing is chosen then, so the first failure counts.
+        run: nothing is chosen then, so the first failure counts. Exercises that reach ``wanted`` are preferred.
         """
         self._causes = list(causes)
         self._exercises: Mapping[str, Exercise] = {exercise.name: exercise for exercise in exercises}
         self._search = Search([shows.cause for shows in self._causes], exercises, burn_in)
-        self._limit_h, self._alpha, self._given = limit_h, alpha, given
+        self._limit_h, self._alpha, self._given, self._wanted = limit_h, alpha, given, wanted
         self.rounds: list[Round] = []
         self.fault: Signature | None = None
         self.exercise: str | None = None
@@ -86,6 +90,7 @@ class Reproduction:
         self.rounds.append(played)
         failed = seen is not None if self.fault is None else self.fails(played)
         self._search.ran(Block(played.exercise, played.hours, played.exposed, failed))
+        self._search.reached(played.exercise, short=played.conditions.falls_short_of(self._wanted))
         if self.fault is None and seen is not None:
             self.fault, self.exercise = seen, played.exercise
             self._chosen_at = 0 if self._given else len(self.rounds)

@@ -57,6 +57,11 @@ class Conditions:
         """Whether each of these that ``least`` names was measured, and is at least as high."""
         return _reaches(self.peak_c, least.peak_c) and _reaches(self.load, least.load)
 
+    def falls_short_of(self, least: Conditions) -> bool:
+        """Whether any of these that ``least`` names was measured, and is lower."""
+        pairs = ((self.peak_c, least.peak_c), (self.load, least.load))
+        return any(measured is not None and asked is not None and measured < asked for measured, asked in pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class Round:

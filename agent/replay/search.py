@@ -26,6 +26,10 @@ SHARE = 0.68
 """Of what a burn-in would have given by now: at worst the search takes 1 / 0.68 = 1.47 times as long; ours."""
 NEARLY = 0.98
 """Of the burn-in's exposures per hour: an exercise that gives so much takes its place; ours."""
+SHORT = 0.5
+"""What an exercise is worth beside one that reaches the conditions which are looked for; ours: they may be none of the
+cause's.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Search:
         self._shapes = [cause.shape for cause in self._causes]
         self._scales = [cause.scale for cause in self._causes]
         self._exposed: dict[str, float] = {}
+        self._short: set[str] = set()
         self.hours = 0.0
         self.failures = 0
 
@@ -97,6 +102,13 @@ class Search:
             self._exposed[name] = self._exposed.get(name, 0.0) + amount
         self.hours += block.hours
         self.failures += block.failed
+
+    def reached(self, exercise: str, *, short: bool) -> None:
+        """Learn whether the last block of an exercise fell ``short`` of the conditions that are looked for."""
+        if short:
+            self._short.add(exercise)
+        else:
+            self._short.discard(exercise)
 
     def belief(self) -> dict[str, float]:
         """How likely each cause is (they sum up to 1)."""
@@ -121,7 +133,7 @@ class Search:
         return max((e for e in self._exercises.values() if self._saves(e)), key=self._worth)
 
     def _worth(self, exercise: Exercise) -> float:
-        return self.chance(exercise) / exercise.hours
+        return self.chance(exercise) / exercise.hours * (SHORT if exercise.name in self._short else 1.0)
 
     def _keeps_up(self, exercise: Exercise) -> bool:
         """Whether after a block of it every exposure still has its share of what a burn-in would have given."""

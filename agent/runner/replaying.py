@@ -19,8 +19,8 @@ from agent.plans import BURN_IN, Symptom, causes, exercises
 from agent.replay import search
 from agent.replay.rate import rate
 from agent.replay.recipe import Recipe, Work, write
-from agent.replay.reproduction import Ending, Reproduction, Shows
-from agent.replay.round import Round, Signature
+from agent.replay.reproduction import ANY, Ending, Reproduction, Shows
+from agent.replay.round import Conditions, Round, Signature
 from agent.runner.baseline import Baseline
 from agent.runner.engine import Observer
 from agent.runner.recording import Asked, conclude, recorded
@@ -65,9 +65,10 @@ def reproduction(
     alpha: float,
     hints: Sequence[Signature] = (),
     given: bool = False,
+    wanted: Conditions = ANY,
 ) -> Reproduction:
     """The search for the cause of a symptom by these exercises; ``hints`` is what the unit showed at the customer's,
-    ``given`` that the one exercise is that of a recipe.
+    ``given`` that the one exercise is that of a recipe, ``wanted`` the conditions under which the customer's unit was.
 
     Raises ``ValueError`` where there is nothing to search with.
     """
@@ -84,7 +85,7 @@ def reproduction(
     if not todo:
         raise ValueError("nothing can be exercised")
     burn_in = BURN_IN if BURN_IN in works else todo[0].name
-    return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha, given=given)
+    return Reproduction(known, todo, burn_in, limit_h=limit_h, alpha=alpha, given=given, wanted=wanted)
 
 
 def replay(
@@ -116,10 +117,12 @@ def parameters(
     alpha: float,
     hints: Sequence[Signature] = (),
     given: bool = False,
+    wanted: Conditions = ANY,
 ) -> dict[str, Any]:
     """What a reproduction is told, for the record."""
     return {
         "given": given,
+        "wanted": wanted.to_json(),
         "hints": [hint.to_json() for hint in hints],
         "areas": list(symptom.needed if symptom else EVERY_ROUND),
         "works": [work.to_json() for work in works.values()],

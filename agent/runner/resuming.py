@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from agent.catalogue import entry
 from agent.host import Host
@@ -22,7 +23,7 @@ from agent.plans import symptom
 from agent.probes import areas
 from agent.replay.marking import sound_from_json
 from agent.replay.recipe import Recipe, Work
-from agent.replay.reproduction import Reproduction
+from agent.replay.reproduction import ANY, Reproduction
 from agent.replay.round import Conditions, Round, Signature
 from agent.replay.verification import Verification
 from agent.runner.baseline import Baseline
@@ -161,8 +162,9 @@ def _state(view: RunView) -> tuple[Reproduction | Verification, dict[str, Work]]
     works = {work.name: work for work in map(Work.from_json, told["works"])}
     complaint = symptom(told["symptom"]) if told["symptom"] else None
     hints = [Signature.from_json(hint) for hint in told["hints"]]
-    given = bool(told["given"])
-    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha, hints=hints, given=given), works
+    wanted = Conditions.from_json(told["wanted"]) if "wanted" in told else ANY
+    how: dict[str, Any] = {"hints": hints, "given": bool(told["given"]), "wanted": wanted}
+    return reproduction(complaint, works, limit_h=limit_h, alpha=alpha, **how), works
 
 
 def _rounds(view: RunView) -> list[Round]:

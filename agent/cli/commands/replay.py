@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.model.run_view import RunView
     from agent.plans import Symptom
     from agent.replay.recipe import Work
+    from agent.replay.reported import Reported
     from agent.replay.round import Signature
 
 HOURS = 8.0
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     told = _by_recipe(args.recipe, seconds) if args.recipe else _by_symptom(args, seconds)
     unit = checking.identified(args)
     how: Any = {"limit_h": limit_h, "alpha": alpha, "hints": told.hints, "given": told.given}
+    how["wanted"] = told.reported.least
     state = reproduction(told.symptom, told.works, **how)
     asked = Asked(
         "replay",
@@ -70,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if told.symptom:
         values["symptom"] = told.symptom.title[args.lang]
     exercising.say(Text("reproducing: {symptom}; at most {hours} h, stop with Ctrl-C", values), args.lang)
+    if told.reported.known:
+        exercising.say(_of_conditions(told.reported), args.lang)
     with exercising.run(args, unit) as under_way:
         recipe = replay(
             asked,
@@ -92,21 +96,24 @@ class _Told(NamedTuple):
     works: dict[str, Work]
     hints: list[Signature]
     given: bool
+    reported: Reported
 
 
 def _by_recipe(path: str, seconds: float | None) -> _Told:
     """The one exercise of a recipe: nothing is searched for."""
     from agent.plans import symptom, symptoms
+    from agent.replay.reported import Reported
 
     recipe = exercising.recipe_in(path)
     work = recipe.work if seconds is None else recipe.work.lasting(seconds)
     complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
     works = {work.name: work} | ({recipe.soak.name: recipe.soak} if recipe.soak else {})
-    return _Told(recipe.fault.code, complaint, works, [recipe.fault], given=True)
+    return _Told(recipe.fault.code, complaint, works, [recipe.fault], given=True, reported=Reported())
 
 
 def _by_symptom(args: argparse.Namespace, seconds: float | None) -> _Told:
     """All that this unit can be made to do, the likeliest cause of the symptom first."""
+    from agent.replay.reported import Reported
     from agent.replay.round import Signature
     from agent.runner.replaying import possible_works
 
@@ -118,8 +125,31 @@ def _by_symptom(args: argparse.Namespace, seconds: float | None) -> _Told:
     if not works:
         text = Text("none of the programs that exercise hardware is installed; see: aiodiag doctor")
         raise Problem(text, INCOMPLETE)
-    hints = [Signature.of(found.finding) for found in reported.findings] if reported else []
-    return _Told(symptom.name, symptom, works, hints, given=False)
+    if reported is None:
+        return _Told(symptom.name, symptom, works, [], given=False, reported=Reported())
+    hints = [Signature.of(found.finding) for found in reported.findings]
+    return _Told(symptom.name, symptom, works, hints, given=False, reported=_conditions(reported))
+
+
+def _conditions(view: RunView) -> Reported:
+    """What a check measured, and how the unit was when it went down in one of its steps."""
+    from agent.model import Outcome, Readings
+    from agent.replay.reported import reported
+
+    down = (step for step in view.steps.values() if step.outcome in (None, Outcome.INTERRUPTED))
+    return reported(Readings(view.readings.values()), [step.heartbeat for step in down if step.heartbeat])
+
+
+def _of_conditions(seen: Reported) -> Text:
+    values = {
+        "peak": "–" if seen.peak_c is None else f"{seen.peak_c:.0f}",
+        "load": "–" if seen.load is None else f"{100 * seen.load:.0f}",
+        "hours": "–" if seen.uptime_s is None else f"{seen.uptime_s / 3600:.1f}",
+    }
+    return Text(
+        "at the customer's: {peak} °C, load {load} %, {hours} h after the start; exercises that get there come first",
+        values,
+    )
 
 
 def _reported(args: argparse.Namespace) -> RunView | None:
