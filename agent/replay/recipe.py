@@ -223,7 +223,7 @@ def write(
         failing[-1].seed,
         tuple(parts),
         done.markers,
-        soak if soak and done.soak != done.exercise else None,
+        soak if soak and done.markers and done.soak != done.exercise else None,
     )
 
 
