@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.catalogue import entries
+from agent.cli.plot import COLOURS, Line, plot
 from agent.model import Text
 from agent.texts import render
+
+if TYPE_CHECKING:
+    from agent.diagnose.series import Curve
 
 PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.certificate+json"
 _VERDICTS = {
@@ -26,10 +30,17 @@ _RESTORED = {
     "says nothing": Text("says nothing"),
 }
 _WAYS = {"count": Text("the rounds without the fault"), "markers": Text("what was measured")}
+_PLOTS = {
+    "°C": Text("Temperatures, °C"),
+    "rpm": Text("Fans, turns per minute"),
+    "V": Text("Voltages, % off the mean of each"),
+}
 _STYLE = (
     "body{font:11pt/1.45 sans-serif;max-width:44em;margin:2em auto;color:#111}"
     "h1{font-size:18pt}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;vertical-align:top;padding:.3em .8em .3em 0;border-bottom:1px solid #ccc}"
+    "td{overflow-wrap:anywhere}"
+    "figure{margin:1.2em 0;break-inside:avoid}figcaption{color:#444}"
     "th{width:16em;font-weight:normal;color:#444}.verdict{font-size:14pt;font-weight:bold}"
 )
 
@@ -42,8 +53,10 @@ def signed(certificate: Mapping[str, Any], state: Path) -> bytes:
     return dsse.sign(strict_json.canonical(dict(certificate)), PAYLOAD_TYPE, DeviceKey.load_or_create(state / "key"))
 
 
-def page(certificate: Mapping[str, Any], language: str) -> str:
-    """The certificate as an HTML page without anything from elsewhere, in the person's language."""
+def page(certificate: Mapping[str, Any], language: str, curves: Sequence[Curve] = ()) -> str:
+    """The certificate as an HTML page without anything from elsewhere, in the person's language, and how the sensors
+    went meanwhile.
+    """
 
     def word(text: Text) -> str:
         return html.escape(render(text, language))
@@ -55,8 +68,42 @@ def page(certificate: Mapping[str, Any], language: str) -> str:
     return (
         f'<!doctype html><html lang="{html.escape(language.replace("_", "-"))}"><head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="verdict">{word(_VERDICTS[certificate["verdict"]])}</p><table>{rows}</table></body></html>\n'
+        f'<p class="verdict">{word(_VERDICTS[certificate["verdict"]])}</p><table>{rows}</table>'
+        f"{_plots(curves, language)}</body></html>\n"
     )
+
+
+def _plots(curves: Sequence[Curve], language: str) -> str:
+    """One picture for each kind of sensor, of those sensors that changed most."""
+    minutes, drawn = render(Text("min"), language), []
+    for unit, title in _PLOTS.items():
+        known = sorted((curve for curve in curves if curve.unit == unit), key=_change, reverse=True)
+        lines = [_line(curve) for curve in known[: len(COLOURS)]]
+        if not lines:
+            continue
+        left_out = len(known) - len(lines)
+        more = render(Text("{count} sensors that changed less are not drawn", {"count": left_out}), language)
+        caption = f"{html.escape(render(title, language))}{html.escape(f' ({more})') if left_out else ''}"
+        drawn.append(f"<figure><figcaption>{caption}</figcaption>{plot(lines, minutes)}</figure>")
+    return "".join(drawn)
+
+
+def _change(curve: Curve) -> float:
+    values = [value for _, value in curve.points]
+    return (max(values) - min(values)) / (_mean(curve) or 1.0 if curve.unit == "V" else 1.0)
+
+
+def _mean(curve: Curve) -> float:
+    return sum(value for _, value in curve.points) / len(curve.points)
+
+
+def _line(curve: Curve) -> Line:
+    """A curve as it is drawn: of voltages, which lie far apart, how far each is from its own mean."""
+    name = f"{curve.name} {curve.sensor}".strip()
+    mean = _mean(curve)
+    if curve.unit != "V" or not mean:
+        return Line(name, curve.points)
+    return Line(f"{name} ({mean:.3g} V)", [(at, 100.0 * (value / mean - 1.0)) for at, value in curve.points])
 
 
 def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str]]:
@@ -127,11 +174,13 @@ def _compared(marker: Mapping[str, Any], language: str) -> str:
     values = {
         "before": _value(marker["before"], marker["unit"]),
         "after": _value(marker["after"], marker["unit"]),
-        "low": f"{sound['low']:.3g}" if sound else "–",
-        "high": f"{sound['high']:.3g}" if sound else "–",
-        "units": sound["units"] if sound else 0,
         "restored": render(_RESTORED[marker["restored"]], language),
     }
+    if sound is None:
+        return render(
+            Text("before {before}, after {after}; too few sound units are known: {restored}", values), language
+        )
+    values |= {"units": sound["units"], "low": f"{sound['low']:.3g}", "high": f"{sound['high']:.3g}"}
     said = Text("before {before}, after {after}; {units} sound units: {low} to {high}; {restored}", values)
     if chance is None:
         return render(said, language)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from agent.diagnose.series import Curve
     from agent.host import Host
     from agent.journal import Journal
     from agent.model.run_view import RunView
@@ -189,7 +190,7 @@ def tell_verification(
     path = _written(under_way, "certificates", "certificate.json", certificate)
     with explained():
         _kept(path.with_suffix(".dsse.json"), signed(certificate, state_directory()))
-    _kept(path.with_suffix(".html"), page(certificate, args.lang).encode())
+    _kept(path.with_suffix(".html"), page(certificate, args.lang, _curves(under_way.run)).encode())
     about = {**certificate, "certificate": str(path), "page": str(path.with_suffix(".html"))}
     lines = [standing_text(state), Text("The certificate is {path}", {"path": str(path.with_suffix(".html"))})]
     _tell(args, under_way, "verification", about, lines)
@@ -197,6 +198,16 @@ def tell_verification(
         return 0
     wrong = (Standing.STILL_FAULTY, Standing.OTHER_FAULT, Standing.NOT_RESTORED)
     return 1 if state.standing in wrong else 3
+
+
+def _curves(run: Path) -> list[Curve]:
+    """How the sensors went; of a record that cannot be read, nothing: the certificate is no worse without."""
+    from agent.diagnose.files import InputRefused
+    from agent.diagnose.series import curves_of_run
+
+    with suppress(InputRefused):
+        return curves_of_run(run)
+    return []
 
 
 def _tell(args: argparse.Namespace, under_way: UnderWay, name: str, about: dict[str, Any], lines: list[Text]) -> None:

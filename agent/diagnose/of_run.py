@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -166,3 +167,21 @@ def _unpacked(data: bytes) -> bytes:
     if len(plain) > MAX_DECOMPRESSED:
         raise ValueError(f"more than {MAX_DECOMPRESSED} bytes")
     return plain
+
+
+def evidence_of_run(path: Path, kind: str) -> list[Evidence]:
+    """The evidence of one kind in a run directory, as far as it can be read. Raises :class:`InputRefused`."""
+    found: list[Evidence] = []
+    try:
+        with RunDirectory(path) as directory:
+            room = _Room(_in_directory(directory))
+            for step in RunView.from_records(journal.read(path / JOURNAL)).steps.values():
+                for file in step.files:
+                    with contextlib.suppress(KeyError, TypeError, ValueError):
+                        if read_header(file["metadata"])["kind"] == kind:
+                            found.append(room.evidence(file))
+    except journal.JournalError as e:
+        raise InputRefused(e.reason) from e
+    except (OSError, Malformed) as e:
+        raise InputRefused(Text("could not be read: {error}", {"error": str(e)})) from e
+    return found
