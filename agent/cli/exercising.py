@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli import checking
 from agent.cli.commands.test import number
 from agent.cli.plain import clean
-from agent.cli.problem import Problem, explained
+from agent.cli.problem import INCOMPLETE, Problem, explained
 from agent.cli.progress import live
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from agent.host import Host
     from agent.journal import Journal
     from agent.model.run_view import RunView
+    from agent.replay.cycles import Cycles
     from agent.replay.recipe import Recipe
     from agent.replay.reproduction import Reproduction
     from agent.replay.round import Round
     from agent.replay.verification import Verification
     from agent.runner.engine import Observer
+    from agent.runner.restarting import Restarter
     from agent.runner.resuming import Resumable
     from uploader.submission import Desk
 
@@ -60,7 +62,7 @@ class UnderWay:
     began: float = field(default_factory=time.monotonic)
     view: RunView | None = None
 
-    def teller(self, state: Reproduction | Verification) -> Callable[[Round], None]:
+    def teller(self, state: Reproduction | Verification | Cycles) -> Callable[[Round], None]:
         """Tells of each round on standard error."""
 
         def told(played: Round) -> None:
@@ -70,6 +72,11 @@ class UnderWay:
                 say(standing, self.language)
 
         return told
+
+    @property
+    def restarter(self) -> Restarter:
+        """What restarts the unit where a plan says so; it announces that on standard error."""
+        return restarter(self.language)
 
     def finish(self) -> None:
         """Read back what was recorded."""
@@ -106,6 +113,22 @@ def going_on(args: argparse.Namespace, waiting: Resumable, journal: Journal) -> 
     with explained(), journal, _remembered(waiting.run.name), live(args.lang) as shown:
         seen = [shown] if shown else []
         yield UnderWay(waiting.run, journal, Host(), Desk(state_directory()), None, args.lang, seen)
+
+
+def restarter(language: str) -> Restarter:
+    """What restarts this unit."""
+    from agent.host import Host
+    from agent.runner.restarting import Restarter
+
+    return Restarter(Host(), state_directory(), lambda text: say(text, language))
+
+
+def require_restarts(language: str) -> None:
+    """Raises :class:`Problem` where the unit must not be restarted."""
+    refusal = restarter(language).refusal()
+    if refusal is not None:
+        values = {"reason": render(refusal, language)}
+        raise Problem(Text("the unit is not restarted: {reason}", values), INCOMPLETE)
 
 
 def forget() -> None:
@@ -210,6 +233,23 @@ def _curves(run: Path) -> list[Curve]:
     return []
 
 
+def tell_cycles(args: argparse.Namespace, under_way: UnderWay, state: Cycles) -> int:
+    """Print what came of it, seal and send it. Gives the exit status."""
+    from agent.replay.rate import rate
+    from agent.runner.cycling import cycles_text
+
+    found = rate(state.observed) if state.observed else None
+    about: dict[str, Any] = {
+        "times": state.times,
+        "counted": state.counted,
+        "failed": state.failed,
+        "faults": [signature.to_json() for signature in state.faults],
+        "rate": {"value": found.value, "low": found.low, "high": found.high} if found else None,
+    }
+    _tell(args, under_way, "restarts", about, [cycles_text(state)])
+    return 1 if state.failed else 0 if state.counted >= state.times else 3
+
+
 def _tell(args: argparse.Namespace, under_way: UnderWay, name: str, about: dict[str, Any], lines: list[Text]) -> None:
     view = under_way.view
     assert view is not None
@@ -236,12 +276,17 @@ def _tell(args: argparse.Namespace, under_way: UnderWay, name: str, about: dict[
 def _remembered(run_id: str) -> Iterator[None]:
     """A restart goes on with this run as long as it is neither over nor stopped."""
     from agent import durable
+    from agent.runner.restarting import Restarting
 
     durable.replace(state_directory() / _MARKER, run_id.encode())
     try:
         yield
-    finally:
+    except Restarting:
+        raise  # the service must find it
+    except BaseException:
         forget()
+        raise
+    forget()
 
 
 def _written(under_way: UnderWay, folder: str, ending: str, document: dict[str, Any]) -> Path:
@@ -275,7 +320,8 @@ def _round_text(played: Round) -> Text:
     return Text("round {number} ({exercise}, {minutes} min, {peak} °C, load {load} %): nothing showed", values)
 
 
-def _standing_text(state: Reproduction | Verification) -> Text | None:
+def _standing_text(state: Reproduction | Verification | Cycles) -> Text | None:
+    from agent.replay.cycles import Cycles
     from agent.replay.verification import Standing, Verification
     from agent.runner.verifying import standing_text
 
@@ -286,4 +332,6 @@ def _standing_text(state: Reproduction | Verification) -> Text | None:
             if state.standing is Standing.GOES_ON
             else standing_text(state)
         )
+    if isinstance(state, Cycles):
+        return Text("{counted} of {times} restarts", {"counted": state.counted, "times": state.times})
     return None

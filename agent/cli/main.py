@@ -24,6 +24,7 @@ COMMANDS = (
     "test",
     "replay",
     "verify",
+    "restart",
     "resume",
     "diagnose",
     "compare",

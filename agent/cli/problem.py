@@ -26,6 +26,7 @@ def explained(status: int = INCOMPLETE) -> Iterator[None]:
     """Turn what journal and uploader raise (each with its reason for the person) into a :class:`Problem`."""
     from agent.diagnose.files import InputRefused
     from agent.journal import JournalDamaged, JournalError
+    from agent.runner.restarting import Restarting, RestartRefused
     from uploader.bundle.seal import SealFailed
     from uploader.bundle.verify import BundleRejected
     from uploader.http import BadAddress, ReceiverError
@@ -38,6 +39,8 @@ def explained(status: int = INCOMPLETE) -> Iterator[None]:
     except (BadAddress, UnknownCase, InputRefused) as e:
         raise Problem(e.reason, USAGE) from e
     except (JournalError, SealFailed, BundleRejected, ReceiverError, KeyUnusable, OutboxError) as e:
+        raise Problem(e.reason, status) from e
+    except (Restarting, RestartRefused) as e:
         raise Problem(e.reason, status) from e
     except JournalDamaged as e:
         raise Problem(Text("the journal is damaged: {error}", {"error": str(e)}), status) from e

@@ -2,7 +2,9 @@
 
 A round of a reproduction or verification has ``3.1.test.memory`` (bout 1 of round 3) and ``3.rules``, then
 ``3.left.probe.mce`` and ``3.left.rules``, and ``3.round``, which is open all the while; after the unit went down in it
-``3.down`` and ``3.down.probe.mce``. After the rounds of a verification there is ``regression.probe.mce``.
+``3.down`` and ``3.down.probe.mce``. A round that restarts the unit has ``3.restart``, open from before the restart
+until the unit has been looked at, with ``3.1.probe.mce`` (the first time that the run went on). After the rounds of a
+verification there is ``regression.probe.mce``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 
 _ROUND = re.compile(r"(?:(\d+)\.(?:(?:\d+|left|down)\.)?|regression\.)(?=[a-z])")
-_CONCLUDE = re.compile(r"(?:rules|round|down|reproduction|verification|resume\.\d+)")
+_CONCLUDE = re.compile(r"(?:rules|round|down|restart|restarts|reproduction|verification|resume\.\d+)")
 
 
 def round_of(step: str) -> int | None:

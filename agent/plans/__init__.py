@@ -62,7 +62,8 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class Exercise:
     """What a unit can be made to do: hardware tests side by side for ``seconds``, then ``rest_s`` seconds of nothing,
-    ``times`` over; ``gives`` is the exposure of each kind per hour of it: none where it only measures.
+    ``times`` over; ``gives`` is the exposure of each kind per hour of it: none where it only measures. One that
+    ``restarts`` has no tests: it restarts the unit, which takes about ``seconds`` with the look at it afterwards.
     """
 
     name: str
@@ -72,8 +73,11 @@ class Exercise:
     rest_s: float
     times: int
     gives: Mapping[str, float]
+    restarts: bool
 
 
+RESTARTS = "restarts"
+"""The exercise that restarts the unit, and the exposure that it gives."""
 BURN_IN = "everything"
 """The exercise that does everything at once: what the search must never be much slower than."""
 
@@ -139,6 +143,7 @@ def exercises() -> list[Exercise]:
             float(t["rest_s"]),
             int(t["times"]),
             {exposure: float(amount) for exposure, amount in t["gives"].items()},
+            t.get("restarts", False) is True,
         )
         for name, t in tables.items()
     ]

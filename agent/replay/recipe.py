@@ -34,6 +34,9 @@ TESTS_MOST = 16
 class Work:
     """What a round does: these hardware tests side by side for ``seconds``, then ``rest_s`` of nothing, ``times`` over.
     ``gives`` is the exposure of each kind per hour of it.
+
+    Where it ``restarts``, a round is one warm restart of the unit and a look at it: there are no tests then, and
+    ``seconds`` is about how long that takes.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Work:
     rest_s: float
     times: int
     gives: Mapping[str, float]
+    restarts: bool = False
 
     @property
     def hours(self) -> float:
@@ -50,8 +54,10 @@ class Work:
 
     def lasting(self, seconds: float) -> Work:
         """The same with rounds of so many seconds (> 0): with fewer bouts where they are shorter, and with longer ones
-        where they are longer.
+        where they are longer. A restart takes as long as it takes.
         """
+        if self.restarts:
+            return self
         share = seconds / (self.hours * 3600.0)
         times = max(1, round(self.times * share)) if share < 1.0 else self.times
         part = seconds / (times * (self.seconds + self.rest_s))
@@ -71,13 +77,15 @@ class Work:
             "rest_s": self.rest_s,
             "times": self.times,
             "gives": dict(self.gives),
+            "restarts": self.restarts,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Work:
         """Inverse of :meth:`to_json`; raises ``KeyError``, ``TypeError`` or ``ValueError`` when it is none."""
         tests = tuple(str(test) for test in data["tests"])
-        if not 1 <= len(tests) <= TESTS_MOST:
+        restarts = data.get("restarts", False) is True
+        if not (0 if restarts else 1) <= len(tests) <= (0 if restarts else TESTS_MOST):
             raise ValueError(f"{len(tests)} tests")
         return cls(
             str(data["name"]),
@@ -86,6 +94,7 @@ class Work:
             _within(data["rest_s"], 0.0, 86400.0),
             int(_within(data["times"], 1, 1000)),
             {str(name): _within(amount, 0.0, 1e6) for name, amount in data["gives"].items()},
+            restarts,
         )
 
 

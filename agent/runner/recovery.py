@@ -7,6 +7,7 @@ Why a unit went down is for its last shutdown to tell (:mod:`agent.probes.last_s
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from agent.journal import Journal, JournalError, Recovery, RunStore, read
@@ -47,8 +48,8 @@ def close_interrupted(store: RunStore) -> list[Closed]:
     return closed
 
 
-def close_steps(journal: Journal, recovery: Recovery) -> Text:
-    """Close the steps that were open as ``interrupted``, and say what ended them."""
+def close_steps(journal: Journal, recovery: Recovery, going_on: Collection[str] = ()) -> Text:
+    """Close the steps that were open as ``interrupted``, but for those that go on, and say what ended them."""
     view = RunView.from_records(read(journal.directory / JOURNAL))
     then, now = (view.boots or [""])[-1], boot_id()
     if recovery.torn:
@@ -56,7 +57,7 @@ def close_steps(journal: Journal, recovery: Recovery) -> Text:
     last = view.last or "unknown"
     journal.append(ocp.run_log("WARNING", f"interrupted: last record at {last}, boot {then}; closed in boot {now}"))
     beats = {step: view.steps[step].heartbeat for step in recovery.open_steps if step in view.steps}
-    for step in recovery.open_steps:
+    for step in (step for step in recovery.open_steps if step not in going_on):
         beat = beats.get(step)
         journal.append(
             ocp.step_outcome(

@@ -15,7 +15,7 @@ from agent.journal import Journal, read
 from agent.model import Outcome, Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.model.utc import utc_text
-from agent.plans import BURN_IN, Symptom, causes, exercises
+from agent.plans import BURN_IN, RESTARTS, Symptom, causes, exercises
 from agent.replay import search
 from agent.replay.rate import rate
 from agent.replay.recipe import Recipe, Work, write
@@ -24,6 +24,7 @@ from agent.replay.round import Conditions, Round, Signature
 from agent.runner.baseline import Baseline
 from agent.runner.engine import Observer
 from agent.runner.recording import Asked, conclude, recorded
+from agent.runner.restarting import Restarter
 from agent.runner.rounds import Player
 from agent.runner.run import new_seed
 from agent.tests_hw import load
@@ -50,11 +51,21 @@ def possible_works(seconds: float | None = None) -> dict[str, Work]:
     works = {}
     for exercise in exercises():
         tests = tuple(test for test in exercise.tests if _is_installed(test))
-        if not tests:
+        if not tests and not exercise.restarts:
             continue
-        work = Work(exercise.name, tests, exercise.seconds, exercise.rest_s, exercise.times, exercise.gives)
+        work = Work(
+            exercise.name, tests, exercise.seconds, exercise.rest_s, exercise.times, exercise.gives, exercise.restarts
+        )
         works[work.name] = work if seconds is None else work.lasting(seconds)
     return works
+
+
+def restarts_for(symptom: Symptom | None) -> bool:
+    """Whether the plan of a symptom has the unit restarted: where it names a cause that shows only then. No unit is
+    restarted for the sake of a cause that is merely possible.
+    """
+    named = symptom.causes if symptom else {}
+    return any(cause.exposed_by == RESTARTS and cause.name in named for cause in causes())
 
 
 def reproduction(
@@ -97,15 +108,17 @@ def replay(
     *,
     tell: Told,
     observers: Iterable[Observer] = (),
+    restarter: Restarter | None = None,
 ) -> Recipe | None:
     """A whole run: the unit as it is, then rounds until the reproduction is over.
 
-    Raises like :func:`agent.runner.run.run`. What is needed to go on after a restart is in ``asked.parameters``, as
-    :func:`parameters` gives it.
+    Raises like :func:`agent.runner.run.run`, and like :meth:`agent.runner.rounds.Player.play`. What is needed to go on
+    after a restart is in ``asked.parameters``, as :func:`parameters` gives it.
     """
     with recorded(asked, journal, observers) as engine:
         baseline = Baseline.looked_at(engine, host)
-        player = Player(engine, journal, host, asked.parameters["areas"], baseline, leaves_out=True)
+        areas = asked.parameters["areas"]
+        player = Player(engine, journal, host, areas, baseline, leaves_out=True, restarter=restarter)
         return reproduce(state, works, player, tell)
 
 

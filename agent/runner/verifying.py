@@ -29,6 +29,7 @@ from agent.runner.baseline import Baseline
 from agent.runner.engine import Observer
 from agent.runner.recording import Asked, conclude, recorded
 from agent.runner.replaying import EVERY_ROUND
+from agent.runner.restarting import Restarter
 from agent.runner.rounds import Player
 from agent.runner.run import new_seed
 
@@ -55,13 +56,15 @@ def verification(
     *,
     tell: Told,
     observers: Iterable[Observer] = (),
+    restarter: Restarter | None = None,
 ) -> Certificate:
     """A whole run: the unit as it is, then rounds until the verification is over. Raises like
-    :func:`agent.runner.run.run`. ``asked.parameters`` are as :func:`parameters` gives them.
+    :func:`agent.runner.run.run`, and like :meth:`agent.runner.rounds.Player.play`. ``asked.parameters`` are as
+    :func:`parameters` gives them.
     """
     with recorded(asked, journal, observers) as engine:
         baseline = Baseline.looked_at(engine, host)
-        player = Player(engine, journal, host, asked.parameters["areas"], baseline)
+        player = Player(engine, journal, host, asked.parameters["areas"], baseline, restarter=restarter)
         return verify(state, player, tell)
 
 
@@ -113,7 +116,7 @@ def verify(state: Verification, player: Player, tell: Told) -> Certificate:
         state.took(played)
         tell(played)
     if state.standing is Standing.VERIFIED:
-        _, state.regressed = player.look(REGRESSION, areas())
+        state.regressed = player.look(REGRESSION, areas()).new
     view = RunView.from_records(read(player.journal.directory / JOURNAL))
     document = certificate(state, view, player.journal.directory.name)
     outcome = _OUTCOMES.get(state.standing, Outcome.SKIPPED)

@@ -97,6 +97,8 @@ _OTHERS = {
     "earlier": Text("comparison with the earlier check"),
     "round": Text("the whole round"),
     "down": Text("after the unit went down"),
+    "restart": Text("a restart of the unit"),
+    "restarts": Text("all restarts"),
     "reproduction": Text("reproduction"),
     "verification": Text("verification"),
 }

@@ -41,5 +41,8 @@ PROGRAMS: dict[str, Program] = {
     "speaker-test": Program(("/usr/bin/speaker-test",), "alsa-utils", "tones"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
     "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
+    "systemctl": Program(
+        ("/usr/bin/systemctl", "/bin/systemctl"), "systemd", "restarting the unit where a plan says so"
+    ),
     "v4l2-ctl": Program(("/usr/bin/v4l2-ctl",), "v4l-utils", "pictures of the cameras, of which none is kept"),
 }

@@ -14,6 +14,7 @@ from agent.cli.commands.test import number
 from agent.cli.problem import INCOMPLETE, USAGE, Problem, explained
 from agent.cli.settings import state_directory
 from agent.model import Text
+from agent.texts import render
 
 if TYPE_CHECKING:
     from agent.model.run_view import RunView
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     limit_h = number(args.hours, "--hours", 0.001, 24.0 * 30)
     alpha = exercising.alpha_of(args.confidence)
     seconds = None if args.round is None else number(args.round, "--round", 1.0, 86400.0)
-    told = _by_recipe(args.recipe, seconds) if args.recipe else _by_symptom(args, seconds)
+    told = _by_recipe(args, seconds) if args.recipe else _by_symptom(args, seconds)
     unit = checking.identified(args)
     how: Any = {"limit_h": limit_h, "alpha": alpha, "hints": told.hints, "given": told.given}
     how["wanted"] = told.reported.least
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
             told.works,
             tell=under_way.teller(state),
             observers=under_way.observers,
+            restarter=under_way.restarter,
         )
         under_way.finish()
     return exercising.tell_reproduction(args, under_way, state, recipe)
@@ -99,13 +101,15 @@ class _Told(NamedTuple):
     reported: Reported
 
 
-def _by_recipe(path: str, seconds: float | None) -> _Told:
+def _by_recipe(args: argparse.Namespace, seconds: float | None) -> _Told:
     """The one exercise of a recipe: nothing is searched for."""
     from agent.plans import symptom, symptoms
     from agent.replay.reported import Reported
 
-    recipe = exercising.recipe_in(path)
+    recipe = exercising.recipe_in(args.recipe)
     work = recipe.work if seconds is None else recipe.work.lasting(seconds)
+    if work.restarts:
+        exercising.require_restarts(args.lang)
     complaint = symptom(recipe.symptom) if recipe.symptom in symptoms() else None
     works = {work.name: work} | ({recipe.soak.name: recipe.soak} if recipe.soak else {})
     return _Told(recipe.fault.code, complaint, works, [recipe.fault], given=True, reported=Reported())
@@ -121,7 +125,7 @@ def _by_symptom(args: argparse.Namespace, seconds: float | None) -> _Told:
     symptom = checking.symptom_named(args.symptom or (reported.parameters.get("symptom") if reported else None))
     if symptom is None:
         raise Problem(Text("what is wrong with it? Give --symptom, for example --symptom restarts"))
-    works = possible_works(seconds)
+    works = _with_restarts(possible_works(seconds), symptom, args.lang)
     if not works:
         text = Text("none of the programs that exercise hardware is installed; see: aiodiag doctor")
         raise Problem(text, INCOMPLETE)
@@ -150,6 +154,22 @@ def _of_conditions(seen: Reported) -> Text:
         "at the customer's: {peak} °C, load {load} %, {hours} h after the start; exercises that get there come first",
         values,
     )
+
+
+def _with_restarts(works: dict[str, Work], symptom: Symptom, language: str) -> dict[str, Work]:
+    """The same without the exercises that restart the unit, where the symptom does not ask for them, or the unit must
+    not be restarted; the person is told why.
+    """
+    from agent.runner.replaying import restarts_for
+
+    if not restarts_for(symptom):
+        return {name: work for name, work in works.items() if not work.restarts}
+    refusal = exercising.restarter(language).refusal()
+    if refusal is None:
+        exercising.say(Text("the unit will be restarted again and again; this goes on by itself each time"), language)
+        return works
+    exercising.say(Text("the unit is not restarted: {reason}", {"reason": render(refusal, language)}), language)
+    return {name: work for name, work in works.items() if not work.restarts}
 
 
 def _reported(args: argparse.Namespace) -> RunView | None:

@@ -1,4 +1,4 @@
-"""``aiodiag resume``: go on with a reproduction or verification after a restart."""
+"""``aiodiag resume``: go on with what was under way after a restart."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Go on, seal, send. Exit status as of the command that began it; 0 where nothing waits."""
     from agent.journal import RunStore
+    from agent.replay.cycles import Cycles
     from agent.replay.verification import Verification
     from agent.runner.resuming import reopen, resumable
 
@@ -38,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
     except (KeyError, TypeError, ValueError) as e:
         raise Problem(Text("{path} does not say how to go on", {"path": str(waiting.run)}), INCOMPLETE) from e
     with exercising.going_on(args, waiting, resumed.journal) as under_way:
-        made = resumed.walk(under_way.host, under_way.teller(resumed.state), under_way.observers)
+        tell, restarter = under_way.teller(resumed.state), under_way.restarter
+        made = resumed.walk(under_way.host, tell, under_way.observers, restarter=restarter)
         under_way.finish()
+    if isinstance(resumed.state, Cycles):
+        return exercising.tell_cycles(args, under_way, resumed.state)
     if isinstance(resumed.state, Verification):
         assert isinstance(made, dict)
         return exercising.tell_verification(args, under_way, resumed.state, made)

@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
     recipe = exercising.recipe_in(args.recipe)
     alpha = exercising.alpha_of(args.confidence)
+    if recipe.work.restarts:
+        exercising.require_restarts(args.lang)
     limit_h = number(args.hours, "--hours", 0.001, 24.0 * 365)
     unit = checking.identified(args)
     kept = Shelf(state_directory()).of(unit)
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             state,
             tell=under_way.teller(state),
             observers=under_way.observers,
+            restarter=under_way.restarter,
         )
         under_way.finish()
     return exercising.tell_verification(args, under_way, state, certificate)
