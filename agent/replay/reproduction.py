@@ -138,6 +138,10 @@ class Reproduction:
         """What to run now."""
         return self._exercises[self.exercise] if self.exercise else self._search.next()
 
+    def leave_out(self, exercise: str) -> None:
+        """Never choose an exercise that this unit has nothing for."""
+        self._search.leave_out(exercise)
+
     def belief(self) -> dict[str, float]:
         """How likely each cause is by now (they sum up to 1)."""
         return self._search.belief()

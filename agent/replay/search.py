@@ -110,6 +110,11 @@ class Search:
         else:
             self._short.discard(exercise)
 
+    def leave_out(self, exercise: str) -> None:
+        """Never choose it again, where there is another; the burn-in stays what it is measured by."""
+        if exercise != self._burn_in.name and len(self._exercises) > 1:
+            self._exercises.pop(exercise, None)
+
     def belief(self) -> dict[str, float]:
         """How likely each cause is (they sum up to 1)."""
         return {cause.name: weight for cause, weight in zip(self._causes, self._weights, strict=True)}

@@ -147,8 +147,11 @@ def parameters(
 def reproduce(state: Reproduction, works: Mapping[str, Work], player: Player, tell: Told) -> Recipe | None:
     """Play rounds until the reproduction is over, and write down what came of it; ``tell`` hears of each round."""
     while state.ending is Ending.GOES_ON:
-        played = player.play(works[state.next().name].without(player.unsupported), new_seed())
+        work = works[state.next().name]
+        played = player.play(work.without(player.unsupported), new_seed())
         state.took(played)
+        if work.tests and player.unsupported.issuperset(work.tests):
+            state.leave_out(work.name)
         tell(played)
     measuring = works.get(state.to_measure or "")
     if measuring:

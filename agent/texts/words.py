@@ -79,6 +79,7 @@ TESTS = {
     "smart_selftest": Text("the drives' own test"),
     "storage_read": Text("reading the drives"),
     "storage_write": Text("writing to the drive"),
+    "suspend": Text("test of sleep and waking up"),
     "thermal": Text("heat test"),
     "usb": Text("test of the USB devices"),
 }

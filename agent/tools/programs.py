@@ -37,6 +37,7 @@ PROGRAMS: dict[str, Program] = {
     "lsusb": Program(("/usr/bin/lsusb",), "usbutils", "questions to USB devices"),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "ping": Program(("/usr/bin/ping", "/bin/ping"), "iputils-ping", "questions to the router"),
+    "rtcwake": Program(("/usr/sbin/rtcwake",), "util-linux", "sleep, and the alarm that ends it"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "speaker-test": Program(("/usr/bin/speaker-test",), "alsa-utils", "tones"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
