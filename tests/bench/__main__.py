@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
-from tests.bench import corpus, loops, personality, report, shell
-from tests.bench.aio import SHM, VirtualAio, restored, snapshot
+from tests.bench import corpus, loops, personality, report, restarts, shell
+from tests.bench.aio import SHM, VirtualAio, restored, snapshot, started
 from tests.bench.checked import Checked
 from tests.bench.image import Image, build
 from tests.bench.recorder import record
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.loops:
             return _loops(arguments.names)
+        if arguments.restarts:
+            return _restarts(arguments.personality, arguments.restarts)
         if arguments.list:
             return _list(known)
         _sweep()
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--loops", action="store_true", help="from the symptom to a recipe and a verdict, instead of self-checks"
     )
+    parser.add_argument("--restarts", type=int, metavar="N", help="N restarts that the agent asks for itself")
     parser.add_argument("--report", action="store_true", help="write the table into docs/bench.md")
     return parser
 
@@ -107,6 +110,15 @@ def _run(chosen: Sequence[Scenario], arguments: argparse.Namespace) -> int:
         report.write(all_ended, seconds)
     print("\n".join(report.summary(all_ended, seconds)))
     return 0 if all(e.judgement.result == "passed" for e in all_ended) else 1
+
+
+def _restarts(name: str, times: int) -> int:
+    """One machine that restarts so many times."""
+    _sweep()
+    with started(personality.load(name), build()) as aio:
+        walked = restarts.walk(aio, times)
+    tell(f"bench: {times} restarts: {walked.trouble or 'as it must be'} ({walked.seconds:.0f} s)")
+    return 1 if walked.trouble else 0
 
 
 def _loops(names: Sequence[str]) -> int:

@@ -23,7 +23,6 @@ INSTALLED = "/etc/systemd/system/aiodiag-resume.service"
 RUNS = "/var/lib/aiodiag/runs"
 ONE_S = 240.0
 """Seconds for one restart on a slow host, with the look at the unit after it."""
-BOOTS = "journalctl --list-boots --no-pager -q | awk '{print $2}'"
 
 
 class Walked(NamedTuple):
@@ -59,7 +58,7 @@ def _install(aio: VirtualAio) -> None:
 
 
 def _boots(aio: VirtualAio) -> int:
-    return len(aio.guest.shell(f"{BOOTS} | wc -l && {BOOTS}").out.split()) - 1
+    return len(aio.guest.shell("journalctl --list-boots --no-pager -q").check().out.splitlines())
 
 
 def _await_end(aio: VirtualAio, until: float) -> RunView | None:
