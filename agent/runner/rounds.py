@@ -24,6 +24,7 @@ from agent.replay.recipe import Work
 from agent.replay.round import Conditions, Round, Signature, shown
 from agent.runner.baseline import Baseline, hottest
 from agent.runner.engine import Engine, probes_at_once
+from agent.runner.freezes import restarted
 from agent.runner.load import busy_share, processor_times
 from agent.runner.recording import boot_id
 from agent.runner.restarting import CLOCK, MOST, Restarter, Restarting, RestartRefused
@@ -159,7 +160,7 @@ class Player:
         results: list[StepResult] = []
         shares: list[float] = []
         for phase in range(1, work.times + 1):
-            with scratch(self.journal.directory) as folder:
+            with scratch(self.journal.directory) as folder, restarted(self.journal, work.tests):
                 bout = Bout(work.seconds, (seed + phase - 1) % (1 << 31), folder)
                 steps = [test_step(test, bout, self.host) for test in work.tests]
                 whole_s = work.seconds + work.rest_s

@@ -9,6 +9,7 @@ from agent.journal import Journal, read
 from agent.model import Text
 from agent.model.run_view import JOURNAL, RunView
 from agent.runner.engine import Observer
+from agent.runner.freezes import restarted
 from agent.runner.recording import Asked, recorded
 from agent.runner.scratch import scratch
 from agent.runner.steps import RULES, judging_step, test_step, watch_step
@@ -52,5 +53,7 @@ def run_tests(
         bout = Bout(whole, seed, folder)
         steps = [test_step(name, bout, host) for name in names]
         steps += [watch_step(watcher, "", whole, host) for watcher in watchers()]
-        engine.run([judging_step(engine.run(steps))])
+        with restarted(journal, names):
+            results = engine.run(steps)
+        engine.run([judging_step(results)])
     return RunView.from_records(read(journal.directory / JOURNAL))

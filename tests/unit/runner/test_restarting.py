@@ -26,7 +26,7 @@ from agent.runner.recording import Asked, boot_id
 from agent.runner.restarting import STATE, Restarter, Restarting, RestartRefused, stays_away
 from agent.runner.resuming import Resumed, reopen, resumable
 from agent.runner.returned import started_once
-from agent.tools import PROGRAMS
+from agent.tools import PROGRAMS, Program
 from tests.ocp import validate_lines
 
 UNIT = {"serial": "AIO24-0001", "model": "AIO-24"}
@@ -83,7 +83,7 @@ def ends(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROGRAMS, "last", replace_paths("last", script))
 
 
-def replace_paths(program: str, script: Path):
+def replace_paths(program: str, script: Path) -> Program:
     return PROGRAMS[program]._replace(paths=(str(script),))
 
 
