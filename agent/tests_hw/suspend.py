@@ -200,7 +200,9 @@ def _readings(piece: Evidence) -> Iterator[Reading]:
     loaded: Any = piece.json()
     if not isinstance(loaded, Mapping):
         return
-    told = {name: loaded.get(name) for name in ("cycles", "failed", "early", "late", "asleep", "asked", "back")}
+    told: dict[str, Any] = {
+        name: loaded.get(name) for name in ("cycles", "failed", "early", "late", "asleep", "asked", "back")
+    }
     counts = {"cycles", "failed", "early", "late"}
     if not all(_is_number(value, whole=name in counts) for name, value in told.items()) or not told["cycles"]:
         return
