@@ -131,7 +131,7 @@ def _rows(certificate: Mapping[str, Any], language: str) -> list[tuple[Text, str
             ),
             ", ".join(render(_WAYS[way], language) for way in certificate["verified_by"]) or "–",
         ),
-        (Text("What was exercised"), f"{', '.join(certificate['work']['tests'])}; {certificate['hours']:g} h"),
+        (Text("What was exercised"), f"{_exercised(certificate)}; {certificate['hours']:g} h"),
         (Text("At least so warm"), "–" if least["peak_c"] is None else f"{least['peak_c']:g} °C"),
         (Text("Other faults that showed"), ", ".join(f["code"] for f in certificate["faults"]) or "–"),
         (Text("Parts that are new"), "; ".join(_part(part) for part in new) or "–"),
@@ -197,3 +197,9 @@ def _value(measured: Mapping[str, Any] | None, unit: str) -> str:
 
 def _part(part: Mapping[str, str]) -> str:
     return " ".join(filter(None, (part["manufacturer"], part["model"] or part["description"], part["serial"])))
+
+
+def _exercised(certificate: Mapping[str, Any]) -> str:
+    """The tests; for an exercise without any (restarts), its name."""
+    work = certificate["work"]
+    return ", ".join(work["tests"]) or str(work["name"])

@@ -118,6 +118,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["replay", "--symptom", "restarts", "--hours", "x"], "--hours is a number from 0.001 to 720, not x"),
         (["replay", "--symptom", "restarts", "--round", "0"], "--round is a number"),
         (["replay", "--symptom", "restarts", "--confidence", "95"], "--confidence is a number from 0.5 to 0.9999"),
+        (["restart", "--times", "0"], "--times is a number from 1 to 100, not 0"),
+        (["restart", "--symptom", "teapot"], "unknown symptom teapot; there are: "),
         (["verify"], "--recipe"),
         (["verify", "--recipe", "/nonexistent"], "No such file or directory /nonexistent"),
         (["verify", "--recipe", "/dev/null"], "/dev/null is no recipe"),
@@ -190,6 +192,17 @@ def test_it_says_how_a_fault_was_counted_that_sound_units_have_too() -> None:
     assert "it must not come at all" in strict
     by_test = {"sequential": {"failing": 0.3, "sound": 0.02}, "events": 1, "sound_units_show_it": True}
     assert "2 % of the rounds, this one had it in 30 % at least" in page({**CERTIFICATE, **by_test}, "en")
+
+
+def test_a_certificate_of_restarts_says_so() -> None:
+    words = Page(page({**CERTIFICATE, "work": {**CERTIFICATE["work"], "name": "restarts", "tests": []}}, "en")).words
+    assert any(word.startswith("restarts; ") for word in words)
+
+
+def test_where_the_unit_must_not_be_restarted_nothing_is_begun(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["restart", "--times", "3"]) == 3
+    assert "the unit is not restarted: " in capsys.readouterr().err
+    assert not (state / "runs").exists()
 
 
 def test_every_verdict_has_a_sentence_of_its_own() -> None:

@@ -49,6 +49,19 @@ def test_it_is_read_as_it_was_written() -> None:
     assert Recipe.from_json(RECIPE.to_json()) == RECIPE
 
 
+RESTARTS = Work("restarts", (), 120.0, 0.0, 1, {"restarts": 30.0}, restarts=True)
+
+
+def test_restarts_are_read_as_they_were_written_and_take_as_long_as_they_take() -> None:
+    assert Work.from_json(RESTARTS.to_json()) == RESTARTS
+    assert RESTARTS.lasting(20.0) == RESTARTS
+    earlier = {key: value for key, value in WORK.to_json().items() if key != "restarts"}
+    assert Work.from_json(earlier) == WORK, "a recipe of before there were restarts"
+    for work in ({**RESTARTS.to_json(), "tests": ["memory"]}, {**RESTARTS.to_json(), "restarts": False}):
+        with pytest.raises(ValueError, match="tests"):
+            Work.from_json(work)
+
+
 def with_value(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     document = RECIPE.to_json()
     inner = document
