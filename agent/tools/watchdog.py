@@ -44,21 +44,14 @@ def watched() -> Iterator[bool]:
     if held is None:
         yield False
         return
-    agent = os.getpid()
     read_end, write_end = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        pid = os.fork()
-        if pid == 0:
-            _feed(held, read_end, agent)
-    except OSError:
+    pid = _feeder(held, read_end)
+    os.close(read_end)
+    if pid is None:
         os.close(write_end)
         _let_go(held)
         yield False
         return
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(read_end)
     os.close(held)
     try:
         yield True
@@ -78,6 +71,21 @@ def _opened(path: str) -> int:
         with contextlib.suppress(OSError):  # one whose time cannot be set has its own
             fcntl.ioctl(held, _SETTIMEOUT, struct.pack("i", TIMEOUT_S))
     return held
+
+
+def _feeder(held: int, read_end: int) -> int | None:
+    """The process that feeds it; ``None`` where there can be no more processes."""
+    agent = os.getpid()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _feed(held, read_end, agent)
+        return pid
+    except OSError:
+        return None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _feed(held: int, read_end: int, agent: int) -> NoReturn:

@@ -80,3 +80,14 @@ def test_where_there_is_none_nothing_happens(device: Path) -> None:
     device.unlink()
     with watchdog.watched() as held:
         assert not held
+
+
+def test_where_there_can_be_no_more_processes_it_is_let_go_of(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", fork)
+    with watchdog.watched() as held:
+        assert not held
+        assert device.read_bytes() == b"V"
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), "Ctrl-C would not be heard"
