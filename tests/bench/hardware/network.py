@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tests.bench.hardware import acpi
 from tests.bench.hardware.part import Part
+from tests.bench.machine.pci_config import PciConfig
 
 INTERFACE = "enp0s3"
 RECEIVER_PORT = 8000
@@ -18,11 +19,19 @@ RECEIVE_ADDRESS, CRC_ERRORS = 0x5400, 0x4000
 ADDRESS_VALID = bytes([0x00, 0x80])
 """The upper half of RAH0."""
 
+SECOND_IN_GUEST, THIRD_IN_GUEST = "0000:02:00.0", "0000:03:00.0"
+"""Behind the ports after that of the first drive."""
+LINK_CAPABILITIES, LINK_STATUS = 0xE0 + 0x0C, 0xE0 + 0x12
+"""Of QEMU's e1000e, whose PCI Express capability lies at 0xE0 (hw/net/e1000e.c; PCIe Base Specification 5.0, 7.5.3)."""
+WIDTH_SHIFT, WIDTH_MASK = 4, 0x3F0
+"""Maximum width of the link in the former, the negotiated one in the latter."""
+
 
 class Network(Part):
     """A virtio card, or another that ``card`` in the table names (``e1000e``). The guest's address is fixed; nothing
     but this machine's loopback is to be reached from there. With ``radio`` "off" the unit has a switch for Wi-Fi that
-    is off; whether there is an adapter behind it, the switch does not say.
+    is off; whether there is an adapter behind it, the switch does not say. With ``more`` true there are two more cards,
+    on PCI Express and without an address: an e1000e, and a virtio card, which there has another number than elsewhere.
     """
 
     name = "network"
@@ -36,12 +45,24 @@ class Network(Part):
         model = self.table.get("card", "virtio-net-pci")
         card = f"{model},netdev=net0,id=nic0,mac={self._mac},addr=3,romfile="
         switch = acpi.table("radio_switch", self.folder, BLOCKED=1) if self.table.get("radio") == "off" else []
-        return ["-netdev", "user,id=net0,ipv6=off", "-device", card, *switch]
+        return ["-netdev", "user,id=net0,ipv6=off", "-device", card, *switch, *self._more()]
+
+    def _more(self) -> list[str]:
+        words = []
+        for number, model in ((1, "e1000e"), (2, "virtio-net-pci")) if self.table.get("more") else ():
+            port = f"pcie-root-port,id=nic{number}-port,chassis=1{number},slot=1{number},addr=1{'bcd'[number]}"
+            card = f"{model},netdev=net{number},id=nic{number},mac=52:54:00:a1:0d:1{number},romfile="
+            behind = f"{card},bus=nic{number}-port"
+            words += ["-netdev", f"user,id=net{number},ipv6=off,restrict=on", "-device", port, "-device", behind]
+        return words
 
     def settle(self) -> None:
         """An address without waiting for anybody to hand one out."""
         # systemd is up before a card is named on a busy machine
         self.guest.shell(f"until test -e /sys/class/net/{INTERFACE}; do sleep 0.02; done", timeout_s=30).check()
+        for card in (SECOND_IN_GUEST, THIRD_IN_GUEST) if self.table.get("more") else ():
+            there = f"until test -e /sys/bus/pci/devices/{card}/driver; do sleep 0.02; done; udevadm settle"
+            self.guest.shell(there, timeout_s=60).check()
         self.guest.shell(f"ip address add 10.0.2.15/24 dev {INTERFACE}; ip link set {INTERFACE} up").check()
 
     def reach(self, port: int) -> str:
@@ -80,3 +101,16 @@ class Network(Part):
             yield
         finally:
             innards.write(counter, bytes(4))
+
+    def third_gone(self) -> None:
+        """The third card is no longer there, for good."""
+        self.qemu.qmp("device_del", id="nic2")
+        gone = f"while test -e /sys/bus/pci/devices/{THIRD_IN_GUEST}; do sleep 0.05; done; udevadm settle"
+        self.guest.shell(gone, timeout_s=60).check()
+
+    def second_on_lanes(self, lanes: int, possible: int) -> None:
+        """The link of the second card, which can use ``possible`` lanes, has settled at ``lanes``."""
+        config = PciConfig(self.qemu.innards(), self.guest, SECOND_IN_GUEST)
+        for at, width in ((LINK_CAPABILITIES, possible), (LINK_STATUS, lanes)):
+            link = int.from_bytes(config.read(at, 2), "little") & ~WIDTH_MASK | width << WIDTH_SHIFT
+            config.write(at, link.to_bytes(2, "little"))

@@ -5,6 +5,9 @@ The power itself is the machine's: ``aio.power_cut()`` and ``aio.power_on()``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.bench.hardware import registers
 from tests.bench.hardware.part import Part
 from tests.bench.machine.debugger import Debugger
@@ -47,6 +50,13 @@ class Power(Part):
         """Both processors stop on the spot and hear no interrupt any more; all else goes on."""
         with Debugger(self.qemu.monitor, self.folder / "debugger") as debugger:
             debugger.hang()
+
+    @contextmanager
+    def processor_standing(self, processor: int = 1) -> Iterator[None]:
+        """One processor stands still meanwhile, and the other one goes on as long as it needs nothing of it."""
+        debugger = Debugger(self.qemu.monitor, self.folder / "debugger")
+        with debugger, debugger.standing(processor):
+            yield
 
     def freeze(self) -> None:
         """Nothing moves any more in the whole machine, clocks included."""

@@ -20,6 +20,9 @@ MEMORY_CONTROLLER = BASE + 0x10000
 BOOT_ERROR = BASE + 0x2000
 BOOT_ERROR_SIZE = 0x1000
 """What firmware has kept of the error that ended the session before (:mod:`tests.bench.hardware.boot_error`)."""
+FIRMWARE_ERROR = BASE + 0x3000
+FIRMWARE_ERROR_SIZE = 0x1000
+"""What firmware says of an error while the system runs (:mod:`tests.bench.hardware.firmware_error`)."""
 
 CRASH_RECORDS = BASE + 0x80000
 """Of pstore (ramoops), over a restart."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from tests.bench.hardware import acpi
 from tests.bench.hardware.medium import Medium
 from tests.bench.hardware.part import Part
-from tests.bench.hardware.usb_devices import HangingStick, Hub, Mute
+from tests.bench.hardware.usb_devices import USB_3, Hub, Mute, Stick
 from tests.bench.machine.usbredir import Redirected, UsbDevice
 
+CONTROLLER = "xhci"
 BUS = "usb1"
 HUB_PORT, CAMERA_PORT, TOUCH_PORT, SOCKET = 1, 2, 3, 4
 """Ports of the controller's root hub; the last one is a socket."""
@@ -41,7 +42,7 @@ class Usb(Part):
         if not self.there:
             return []
         return [
-            *(*acpi.table("usb_ports", self.folder), "-device", "qemu-xhci,id=xhci,addr=5"),
+            *(*acpi.table("usb_ports", self.folder), "-device", f"qemu-xhci,id={CONTROLLER},addr=5"),
             *("-device", f"usb-tablet,id=touch,bus=xhci.0,port={TOUCH_PORT},serial=TS2602"),
         ]
 
@@ -99,6 +100,16 @@ class Usb(Part):
         self.guest.shell(f"while test $(cat {count}) -eq {before}; do sleep 0.02; done", timeout_s=30).check()
 
     @contextmanager
+    def controller_stuck(self) -> Iterator[None]:
+        """The controller does nothing any more that it is told to."""
+        with self.qemu.bus() as bus:
+            bus.let_reach_memory(CONTROLLER, False)
+            try:
+                yield
+            finally:
+                bus.let_reach_memory(CONTROLLER, True)
+
+    @contextmanager
     def stick(self) -> Iterator[Medium]:
         """A stick is in the socket; gives what it keeps its data on."""
         medium = Medium("stick", self.folder, STICK_MIB)
@@ -118,16 +129,26 @@ class Usb(Part):
         """A stick in the socket that was found, and now never gives what is read of it: the kernel, which is told to
         wait for 1 s only, resets it time after time.
         """
-        stick = HangingStick()
-        self.plug("hanging", stick, SOCKET)
-        self._await_disk(IN_SOCKET)
-        self.guest.write(f"/sys/block/{Path(STICK).name}/device/timeout", "1")
-        stick.hangs = True
-        try:
+        with self._made_up(Stick()) as stick:
+            self.guest.write(f"/sys/block/{Path(STICK).name}/device/timeout", "1")
+            stick.hangs = True
             yield
+
+    @contextmanager
+    def stick_below_its_speed(self) -> Iterator[None]:
+        """A stick for USB 3 in the socket, of which only the contacts for USB 2 meet: it runs at 480 Mbit/s."""
+        with self._made_up(Stick(USB_3)):
+            yield
+
+    @contextmanager
+    def _made_up(self, stick: Stick) -> Iterator[Stick]:
+        self.plug("made-up", stick, SOCKET)
+        self._await_disk(IN_SOCKET)
+        try:
+            yield stick
         finally:
             stick.hangs = False
-            self.unplug("hanging")
+            self.unplug("made-up")
             self.await_device(IN_SOCKET, there=False)
 
     def _await_disk(self, device: str) -> None:

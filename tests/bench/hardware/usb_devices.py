@@ -10,10 +10,16 @@ from tests.bench.machine.usbredir import Setup, Speed, UsbDevice
 _CLASS_SPECIFIC = 0x24
 
 
-def device_descriptor(kind: tuple[int, int, int], numbers: tuple[int, int], *, texts: int) -> bytes:
+USB_2, USB_3 = 0x0200, 0x0300
+"""Releases of the specification, as a device calls them."""
+
+
+def device_descriptor(
+    kind: tuple[int, int, int], numbers: tuple[int, int], *, texts: int, release: int = USB_2
+) -> bytes:
     """USB 2.0, table 9-8; the first ``texts`` of manufacturer, product and serial number have a string."""
     named = [number if number <= texts else 0 for number in (1, 2, 3)]
-    return struct.pack("<BBH4BHHH4B", 18, 1, 0x0200, *kind, 64, *numbers, 0x0100, *named, 1)
+    return struct.pack("<BBH4BHHH4B", 18, 1, release, *kind, 64, *numbers, 0x0100, *named, 1)
 
 
 def configuration_descriptor(interfaces: int, body: bytes) -> bytes:
@@ -143,24 +149,27 @@ class Camera(UsbDevice):
         return header + b"\x80" * part
 
 
-class HangingStick(UsbDevice):
-    """A stick (Mass Storage Class, Bulk-Only Transport 1.0; SPC-3, SBC-2) of zeros that stops answering on demand."""
+class Stick(UsbDevice):
+    """A stick (Mass Storage Class, Bulk-Only Transport 1.0; SPC-3, SBC-2) of zeros that stops answering on demand. One
+    for USB 3 calls itself so at high speed too, as many do (the specification wants 2.10 there: USB 3.2, 9.6.1).
+    """
 
     texts = ("Bench", "Stick", "5711C4")
     SECTORS, SECTOR = 32768, 512
     _IN, _OUT = 0x81, 0x02
     _INQUIRY, _READ_CAPACITY, _MODE_SENSE, _REQUEST_SENSE, _READ = 0x12, 0x25, 0x1A, 0x03, 0x28
 
-    def __init__(self) -> None:
+    def __init__(self, release: int = USB_2) -> None:
         self.hangs = False
         """Whether what is read of it never comes."""
+        self._release = release
         self._data = b""
         self._status = b""
         self._reads = False
 
     def device(self) -> bytes:
         """Its class is that of its interface."""
-        return device_descriptor((0, 0, 0), (0x1BCF, 0x5711), texts=len(self.texts))
+        return device_descriptor((0, 0, 0), (0x1BCF, 0x5711), texts=len(self.texts), release=self._release)
 
     def configuration(self) -> bytes:
         """One interface with two bulk endpoints."""
@@ -170,6 +179,14 @@ class HangingStick(UsbDevice):
     def control(self, setup: Setup, data: bytes) -> bytes | None:
         """One unit only; a reset is welcome (BOT 3)."""
         return b"\0" if setup.request == 0xFE else b""
+
+    def capabilities(self) -> bytes | None:
+        """Full, high and SuperSpeed (USB 3.2, 9.6.2)."""
+        if self._release < USB_3:
+            return None
+        speeds = struct.pack("<BBBBHBBH", 10, 16, 3, 0, 0b1110, 1, 10, 2047)
+        usb_2 = struct.pack("<BBBI", 7, 16, 2, 0)
+        return struct.pack("<BBHB", 5, 15, 5 + len(usb_2 + speeds), 2) + usb_2 + speeds
 
     def bulk_out(self, endpoint: int, data: bytes) -> None:
         """A command block (BOT 5.1); all else is written to nowhere."""

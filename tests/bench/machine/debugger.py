@@ -1,4 +1,4 @@
-"""QEMU's debugger stub, by which processors are stopped for good.
+"""QEMU's debugger stub, by which processors are stopped, for a while or for good.
 
 The protocol: "$data#checksum", each acknowledged by "+" (GDB manual, appendix "Remote Serial Protocol").
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +19,8 @@ RIP = 16 * 8
 INTERRUPTS = 1 << 9
 """IF of the flags (Intel SDM volume 1, 3.4.3)."""
 JUMP_TO_ITSELF = b"\xeb\xfe"
+INTERRUPT = b"\x03"
+"""Stops a machine that runs."""
 STOPPED = "T"
 """Begins the news that the machine stands, which it does as soon as a debugger is there; it comes by itself."""
 
@@ -41,6 +45,7 @@ class Debugger:
         self._ask("D")
         self._socket.close()
         self._monitor.human("gdbserver none")
+        self._monitor.command("cont")  # where only some of the processors went on, QEMU leaves all of them standing
 
     def hang(self) -> None:
         """Have each processor jump to where it is, without interrupts, from now on."""
@@ -51,6 +56,16 @@ class Debugger:
             struct.pack_into("<QI", registers, RIP, address, flags & ~INTERRUPTS)
             self._expect_ok(f"M{address:x},{len(JUMP_TO_ITSELF):x}:{JUMP_TO_ITSELF.hex()}")
             self._expect_ok(f"G{registers.hex()}")
+
+    @contextmanager
+    def standing(self, processor: int) -> Iterator[None]:
+        """One processor stands still meanwhile, and the others go on."""
+        others = [thread for number, thread in enumerate(self._threads()) if number != processor]
+        self._socket.sendall(packet("vCont" + "".join(f";c:{thread}" for thread in others)))
+        try:
+            yield
+        finally:
+            self._socket.sendall(INTERRUPT)
 
     def _threads(self) -> list[str]:
         found: list[str] = []

@@ -68,6 +68,7 @@ _UNUSED = 255
 _SLOTS = 32
 
 _DEVICE, _CONFIGURATION, _STRING, _INTERFACE, _ENDPOINT, _QUALIFIER = 1, 2, 3, 4, 5, 6
+_CAPABILITIES_OF_DEVICE = 15
 _GET_STATUS, _CLEAR_FEATURE, _GET_DESCRIPTOR = 0, 1, 6
 _ENGLISH = 0x0409
 
@@ -86,6 +87,10 @@ class UsbDevice:
     def configuration(self) -> bytes:
         """The configuration descriptor with all that follows it."""
         raise NotImplementedError
+
+    def capabilities(self) -> bytes | None:
+        """The binary device object store, which devices for USB 3 have (USB 3.2, 9.6.2)."""
+        return None
 
     def control(self, setup: Setup, data: bytes) -> bytes | None:
         """Answer a request of its class; ``None`` refuses it (a stall)."""
@@ -114,6 +119,8 @@ class UsbDevice:
             return self.device()
         if kind == _CONFIGURATION and number == 0:
             return self.configuration()
+        if kind == _CAPABILITIES_OF_DEVICE:
+            return self.capabilities()
         if kind == _STRING and number <= len(self.texts):
             text = self.texts[number - 1].encode("utf-16-le") if number else struct.pack("<H", _ENGLISH)
             return bytes([2 + len(text), _STRING]) + text

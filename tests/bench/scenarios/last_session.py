@@ -92,6 +92,24 @@ def hardware_error_kept_by_firmware(aio: VirtualAio, check: Check) -> None:
 
 @scenario(
     "last-session",
+    "memory",
+    customer="It restarts by itself, and before that the screen is full of text.",
+    symptom="restarts",
+    expected=[Expected("DOWN-8744", "cpu", "critical")],
+    never=_only("DOWN-8744"),
+    changes={"firmware_error": {"source": True}},
+)
+def firmware_stopped_last_session(aio: VirtualAio, check: Check) -> None:
+    """Firmware told the system of an error of the memory after which it could not go on."""
+    with aio.restarting():
+        aio.firmware_error.fatal()
+    said = aio.guest.shell("grep -h 'Hardware [Ee]rror\\|hardware error' /sys/fs/pstore/dmesg-*").out
+    proven("GHES: Fatal hardware error" in said and "type: fatal" in said, "the crash record says so", said)
+    check()
+
+
+@scenario(
+    "last-session",
     customer="It froze, and after a while it restarted by itself.",
     symptom="freezes",
     expected=[Expected("DOWN-8728", "motherboard", "warning")],

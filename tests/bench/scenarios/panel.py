@@ -61,3 +61,48 @@ def panel_flapping(aio: VirtualAio, check: Check) -> None:
         said = aio.guest.shell(f"for i in $(seq 40); do cat {SYSFS}/status; sleep 0.1; done | uniq").out
         proven(said.count("disconnected") > 1, "the driver sees it come and go", said)
         check()
+
+
+@scenario(
+    "panel",
+    customer="The picture has a resolution that it never had.",
+    symptom="no-picture",
+    expected=[Expected("LCD-4105", "panel", "warning", CONNECTOR)],
+    changes={"panel": {"identified": False}},
+)
+def panel_without_identification(aio: VirtualAio, check: Check) -> None:
+    """The panel does not say what it is: it hands out no identification data."""
+    proven(aio.guest.read(f"{SYSFS}/status") == "connected\n", "the driver sees a panel")
+    proven(aio.panel.seen() == b"", "the driver has nothing of it")
+    check()
+
+
+@scenario(
+    "panel",
+    customer="Since it was switched on today the picture has a wrong resolution.",
+    symptom="screen-spots",
+    expected=[Expected("LOG-8675", "panel", "info"), Expected("LCD-4105", "panel", "warning", CONNECTOR)],
+)
+def panel_memory_unreadable(aio: VirtualAio, check: Check) -> None:
+    """A bit of the panel's identification memory has turned over, and the driver takes none of it at the next start."""
+    aio.panel.damage_memory()
+    with aio.restarting():
+        aio.power.restart()
+    said = aio.guest.shell("dmesg | grep EDID").out
+    proven("checksum is invalid" in said, "the kernel says that it is damaged", said)
+    check()
+
+
+@scenario(
+    "panel",
+    customer="The picture stands still, and I hear that the computer goes on.",
+    symptom="no-picture",
+    expected=[Expected("LCD-4030", "panel", "warning", CONNECTOR)],
+    never=["LCD-400*", "LCD-41*"],
+)
+def panel_silent(aio: VirtualAio, check: Check) -> None:
+    """The driver waits for an answer of the panel that does not come, and gives nobody else an answer meanwhile."""
+    with aio.panel.driver_stuck():
+        said = aio.guest.shell("grep -l 'Name:.cat' /proc/[0-9]*/status | xargs grep -h State").out
+        proven("D (disk sleep)" in said, "cat waits in the kernel for what the panel is", said)
+        check()

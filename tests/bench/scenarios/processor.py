@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.part import proven
 from tests.bench.hardware.processor import CORRECTED_CACHE, CORRECTED_MEMORY, RECOVERABLE_CACHE
@@ -9,6 +11,9 @@ from tests.bench.machine.qemu import CPU
 from tests.bench.scenario import Check, Expected, scenario
 
 RECORDED = "until ras-mc-ctl --errors | grep -c bank= | grep -x {}; do sleep 0.2; done"
+
+STANDS_S = 30.0
+"""Longer than the kernel's patience by far, which is counted in ticks of the processor that is left."""
 
 INTEL = {"processor": {"cpu": f"{CPU},vendor=GenuineIntel,family=6,model=158,stepping=10"}}
 """Linux lets no AMD processor of the emulated kind survive an uncorrected error."""
@@ -82,4 +87,25 @@ def machine_check_page_lost(aio: VirtualAio, check: Check) -> None:
     aio.processor.lose_page()
     said = aio.guest.shell("until dmesg | grep 'Memory failure:'; do sleep 0.2; done").out
     proven("Memory failure" in said, "the kernel took the page out of use", said)
+    check()
+
+
+@scenario(
+    "processor",
+    customer="It froze for half a minute, and then it went on.",
+    symptom="freezes",
+    expected=[Expected("LOG-8579", "motherboard", "warning")],
+)
+def processor_stood_still(aio: VirtualAio, check: Check) -> None:
+    """One of the processors stood still for a while, and the kernel, told to wait for 5 s instead of 21, noticed."""
+    aio.guest.write("/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout", "5")
+    # Nobody misses a processor that has no work.
+    aio.guest.start("/usr/bin/stress-ng", "--quiet", "--cpu", "2", "--timeout", "90")
+    busy = "until test $(cat /proc/[0-9]*/comm | grep -c stress-ng-cpu) -ge 2; do sleep 0.2; done; sleep 2"
+    aio.guest.shell(busy).check()
+    with aio.power.processor_standing():
+        time.sleep(STANDS_S)
+    until_said = "until dmesg | grep -E 'INFO: rcu_.* stall|soft lockup'; do sleep 0.2; done"
+    said = aio.guest.shell(until_said, timeout_s=60).out
+    proven("stall" in said or "lockup" in said, "the kernel says that a processor did not answer", said)
     check()

@@ -138,3 +138,21 @@ def sata_hung(aio: VirtualAio, check: Check) -> None:
         proven(reset.status == 0, "the kernel resets the link")
     aio.guest.shell("while pidof dd; do sleep 0.1; done", timeout_s=60).check()
     check()
+
+
+@scenario(
+    "storage",
+    "sata",
+    customer="The second disk does not open, and everything waits for it.",
+    symptom="slow-disk",
+    expected=[Expected("DISK-1007", DRIVE, "critical", "sda")],
+    tolerated=["LOG-8413", "LOG-8421", "LOG-8437"],  # what the kernel says of it, as soon as it has lost patience
+    personality=MACHINE,
+)
+def sata_silent(aio: VirtualAio, check: Check) -> None:
+    """The drive answers no question."""
+    with aio.storage.sata[0].hung():
+        aio.guest.start("/usr/sbin/smartctl", "-i", "/dev/sda")
+        said = aio.guest.shell("sleep 2; grep -l 'Name:.smartctl' /proc/[0-9]*/status | xargs grep -h State").out
+        proven("D (disk sleep)" in said, "smartctl waits in the kernel for the drive", said)
+        check()

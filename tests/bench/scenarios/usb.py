@@ -124,3 +124,34 @@ def usb_built_in_drops_out(aio: VirtualAio, check: Check) -> None:
     proven(said.count(f"usb {ON_USB}: USB disconnect") == 8, "the kernel counts eight", said)
     proven("fixed" in aio.guest.read(f"{DEVICES}/{ON_USB}/removable"), "it is built in")
     check()
+
+
+@scenario(
+    "usb",
+    customer="My new USB stick is no faster than the old one.",
+    symptom="usb-drops",
+    expected=[Expected("USB-7226", "usb-port", "info", IN_SOCKET)],
+)
+def usb_stick_below_its_speed(aio: VirtualAio, check: Check) -> None:
+    """A stick for USB 3 runs at the speed of USB 2, in a socket that can do both."""
+    with aio.usb.stick_below_its_speed():
+        said = aio.guest.out("lsusb", "-v", "-s", aio.guest.read(f"{DEVICES}/{IN_SOCKET}/devnum").strip())
+        proven("SuperSpeed USB Device Capability" in said, "lsusb shows that it could be faster", said)
+        said = aio.guest.out("lsusb", "-t")
+        proven("Driver=usb-storage, 480M" in said, "lsusb shows 480M", said)
+        check()
+
+
+@scenario(
+    "usb",
+    customer="From one moment to the next nothing that is plugged in works any more, and no touch either.",
+    symptom="usb-drops",
+    expected=[Expected("LOG-8688", "motherboard", "warning")],
+)
+def usb_controller_dead(aio: VirtualAio, check: Check) -> None:
+    """The USB controller does nothing any more that it is told to, and the kernel has given it up."""
+    with aio.usb.controller_stuck():
+        aio.guest.start("/usr/bin/lsusb", "-v")
+        said = aio.guest.shell("until dmesg | grep 'assume dead'; do sleep 0.2; done", timeout_s=90).out
+        proven("not responding" in said, "the kernel gives it up", said)
+        check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.probes._kernel_messages import machine_check
-from tests.bench.hardware import boot_error, processor, registers
+from tests.bench.hardware import boot_error, firmware_error, processor, registers
 from tests.bench.hardware.memory import PAGE, is_pattern
 from tests.bench.machine.debugger import packet
 
@@ -43,7 +43,8 @@ def test_machine_checks_mean_what_they_are_called(status: int, meaning: str) -> 
 def test_reserved_memory_holds_the_crash_records() -> None:
     assert registers.RESERVED == "memmap=1024K$0x30000000"
     assert registers.BASE <= registers.CRASH_RECORDS
-    assert registers.BOOT_ERROR + registers.BOOT_ERROR_SIZE <= registers.CRASH_RECORDS
+    assert registers.BOOT_ERROR + registers.BOOT_ERROR_SIZE <= registers.FIRMWARE_ERROR
+    assert registers.FIRMWARE_ERROR + registers.FIRMWARE_ERROR_SIZE <= registers.CRASH_RECORDS
     assert registers.CRASH_RECORDS + registers.CRASH_RECORDS_SIZE <= registers.BASE + registers.SIZE
 
 
@@ -54,3 +55,10 @@ def test_the_boot_error_record_adds_up() -> None:
     assert len(block) == 20 + 72 + len(section)  # ACPI 6.5, tables 18.13 and 18.14
     assert int.from_bytes(block[12:16], "little") == len(block) - 20
     assert len(block) < registers.BOOT_ERROR_SIZE
+
+
+def test_the_source_of_errors_adds_up() -> None:
+    described = firmware_error.source()
+    assert len(described) == 64  # ACPI 6.5, table 18.11
+    assert described[32:34] == bytes([0, 28])  # polled; the length of table 18.14
+    assert len(boot_error.status_block(boot_error.memory_error())) <= firmware_error.BLOCK_SIZE

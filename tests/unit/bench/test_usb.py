@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.hardware.usb_devices import Camera, HangingStick, Hub, Mute
+from tests.bench.hardware.usb_devices import USB_3, Camera, Hub, Mute, Stick
 from tests.bench.machine.usbredir import Redirected, Setup, Speed, UsbDevice, layout
 
 CONTROL, IN, OUT, BULK_IN, INTERRUPT_IN = 0, 0x80, 0x00, 0x81, 0x81
 UNUSED = 255
 
 
-@pytest.mark.parametrize("device", [Hub(), Camera(), Camera(Speed.FULL), HangingStick(), Mute()])
+@pytest.mark.parametrize("device", [Hub(), Camera(), Camera(Speed.FULL), Stick(), Stick(USB_3), Mute()])
 def test_descriptors_hold_together(device: UsbDevice) -> None:
     """Lengths add up, and every interface has the endpoints that it counts."""
     head, whole = device.device(), device.configuration()
@@ -74,7 +74,7 @@ def test_the_hub_tells_of_too_much_current_until_that_is_acknowledged() -> None:
 
 
 def test_the_stick_answers_until_it_hangs() -> None:
-    stick = HangingStick()
+    stick = Stick()
     read = struct.pack("<4sIIBBB", b"USBC", 7, 1024, 0x80, 0, 10) + b"\x28\0\0\0\0\0\0\0\2\0".ljust(16, b"\0")
     stick.bulk_out(2, read)
     assert [stick.bulk_in(BULK_IN, 512), stick.bulk_in(BULK_IN, 1000)] == [bytes(512), bytes(512)]
@@ -85,6 +85,19 @@ def test_the_stick_answers_until_it_hangs() -> None:
     stick.hangs = True
     stick.bulk_out(2, read)
     assert stick.bulk_in(BULK_IN, 512) is None
+
+
+def test_only_a_stick_for_usb_3_says_how_fast_it_could_be() -> None:
+    ask = Setup(0x80, 6, 0x0F00, 0, 255)
+    assert Stick().answer(ask, b"") is None
+    store = Stick(USB_3).answer(ask, b"") or b""
+    assert struct.unpack_from("<BBHB", store) == (5, 15, len(store), 2)
+    at, kinds = store[0], []
+    while at < len(store):
+        assert store[at + 1] == 16
+        kinds.append(store[at + 2])
+        at += store[at]
+    assert (at, kinds) == (len(store), [2, 3])  # USB 2.0 extension, SuperSpeed
 
 
 class Qemu:

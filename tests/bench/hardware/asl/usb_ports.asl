@@ -1,6 +1,7 @@
 // Where the USB ports of the all-in-one lead (ACPI 6.5, 9.14 _UPC and 6.1.8 _PLD): the hub behind the sockets, the
 // camera and the touch screen hang on ports that no customer reaches; the sockets are the hub's ports and port 4. QEMU's
-// controller numbers its four ports for USB 3 first, so its USB 2 ports 1 to 4 are 5 to 8 here.
+// controller numbers its four ports for USB 3 first, so its USB 2 ports 1 to 4 are 5 to 8 here. The socket of port 4 is
+// for both kinds of speed: two ports at one place (_PLD group token and position).
 DefinitionBlock ("", "SSDT", 2, "BENCH", "USBPORTS", 1)
 {
     External (\_SB.PCI0.S28, DeviceObj)
@@ -14,7 +15,15 @@ DefinitionBlock ("", "SSDT", 2, "BENCH", "USBPORTS", 1)
             Method (UPC, 0, Serialized) { Return (Package () { 0xFF, 0xFF, 0, 0 }) }
             Method (HARD, 0, Serialized) { Return (Package () { ToPLD (PLD_Revision = 2, PLD_UserVisible = 0) }) }
             Method (SOCK, 0, Serialized) { Return (Package () { ToPLD (PLD_Revision = 2, PLD_UserVisible = 1) }) }
+            Method (BOTH, 0, Serialized)
+            {
+                Return (Package ()
+                {
+                    ToPLD (PLD_Revision = 2, PLD_UserVisible = 1, PLD_GroupToken = 1, PLD_GroupPosition = 4)
+                })
+            }
 
+            Device (SS04) { Name (_ADR, 4) Method (_UPC) { Return (UPC ()) } Method (_PLD) { Return (BOTH ()) } }
             Device (HS01)
             {
                 Name (_ADR, 5)
@@ -28,7 +37,7 @@ DefinitionBlock ("", "SSDT", 2, "BENCH", "USBPORTS", 1)
             }
             Device (HS02) { Name (_ADR, 6) Method (_UPC) { Return (UPC ()) } Method (_PLD) { Return (HARD ()) } }
             Device (HS03) { Name (_ADR, 7) Method (_UPC) { Return (UPC ()) } Method (_PLD) { Return (HARD ()) } }
-            Device (HS04) { Name (_ADR, 8) Method (_UPC) { Return (UPC ()) } Method (_PLD) { Return (SOCK ()) } }
+            Device (HS04) { Name (_ADR, 8) Method (_UPC) { Return (UPC ()) } Method (_PLD) { Return (BOTH ()) } }
         }
     }
 }
