@@ -20,6 +20,10 @@ LINKS = {
 speed of a PCIe link, which follows the load.
 """
 _USB = "usb.device.id"
+_SHOWS_AT_WORK = frozenset({ComponentKind.FAN})
+"""Parts that many units show only while they work: a cool fan stands still, and is not seen. Whether it should turn is
+judged by the heat.
+"""
 
 
 class Looked(NamedTuple):
@@ -50,6 +54,8 @@ def missing(before: Mapping[str, Looked], after: Mapping[str, Looked]) -> list[M
     for area in before.keys() & after.keys():
         left = Counter(_made(part) for part in after[area].parts)
         for part in before[area].parts:
+            if part.kind in _SHOWS_AT_WORK:
+                continue
             left[_made(part)] -= 1
             if left[_made(part)] < 0:
                 called = f"{part.manufacturer} {part.model}".strip() or part.description or part.name

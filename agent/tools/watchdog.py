@@ -77,15 +77,15 @@ def _feeder(held: int, read_end: int) -> int | None:
     """The process that feeds it; ``None`` where there can be no more processes."""
     agent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pid: int | None = None
     try:
-        pid = os.fork()
+        with contextlib.suppress(OSError):
+            pid = os.fork()
         if pid == 0:
             _feed(held, read_end, agent)
-        return pid
-    except OSError:
-        return None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
 
 
 def _feed(held: int, read_end: int, agent: int) -> NoReturn:

@@ -86,6 +86,7 @@ def _trouble(view: RunView, times: int, boots: int) -> str:
         return f"{len(rounds)} rounds, {boots} boots of the unit, {len(set(view.boots)) - 1} of the run, for {times}"
     if not view.complete or view.outcomes.get("restarts") is not Outcome.PASS:
         told = view.steps.get("restarts")
-        showed = sorted({shown["code"] for step in rounds if step.round for shown in step.round["shown"]})
+        those = [shown for step in rounds if step.round for shown in step.round["shown"]]
+        showed = sorted({" ".join(filter(None, (one["code"], one["component"], one["subject"]))) for one in those})
         return f"{told.outcome if told else 'no end'}: {told.reason if told else ''} {showed}"
     return ""

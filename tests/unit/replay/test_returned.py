@@ -56,6 +56,11 @@ def test_what_could_not_be_looked_at_is_not_missing() -> None:
     assert missing({"storage": Looked((DRIVE,), ())}, {}) == []
 
 
+def test_a_fan_that_stands_still_is_not_missing() -> None:
+    fan = Component(ComponentKind.FAN, "nct6798-isa-0290/fan2")
+    assert missing({"board": Looked((fan,), ())}, {"board": Looked((), ())}) == []
+
+
 def test_links() -> None:
     half = replace(LANES, value=2)
     assert slower([LANES, CARD], [half, CARD]) == [(LANES, half)]
