@@ -309,7 +309,7 @@ class Engine:
             result.trouble.append(Trouble("run-failed", Text("the check itself broke"), details))
             result.conclude()
         for observer in self._observers:
-            with contextlib.suppress(Exception):  # what stopped the run may be the observer that broke
+            with contextlib.suppress(Exception, KeyboardInterrupt):  # what stopped the run may be the observer itself
                 observer.ended(step, result)
 
 
