@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -74,6 +75,7 @@ def children() -> set[int]:
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """A workshop; after the test no process of its program is left, no child and no descriptor."""
+    gc.collect()  # what earlier tests have left to it holds descriptors, which must not go meanwhile
     before, descriptors = children(), set(os.listdir("/proc/self/fd"))
     shop = Workshop(tmp_path.resolve(), lambda program: monkeypatch.setitem(PROGRAMS, NAME, program))
     yield shop
