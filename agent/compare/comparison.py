@@ -134,7 +134,7 @@ def _grown(old: RunView, new: RunView, parts: Parts, growth: tuple[Finding, ...]
             continue
         subject = names.get(was.subject) if was.name.startswith("storage.") else was.subject
         found = now.get(was.name, subject) if subject is not None else None
-        if found is not None and _number(found) > _number(was):
+        if found is not None and (found.number or 0.0) > (was.number or 0.0):
             yield Grown(was, found, (found.name, found.subject) in blamed)
 
 
@@ -159,7 +159,3 @@ def _findings(
 
 def _key(part: Component) -> tuple[ComponentKind, str]:
     return part.kind, part.name
-
-
-def _number(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, str | bool) else float(reading.value)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from agent.model.reading import Reading, Readings
+from agent.model.reading import Readings
 
 
 class MarkerKey(NamedTuple):
@@ -71,18 +71,12 @@ def markers(readings: Readings, exercise: str) -> Iterator[Marker]:
     """The markers among the readings of one round."""
     for source in SOURCES:
         for found in readings.all(source.reading):
-            value, error = _number(found), _number(readings.get(source.error, found.subject))
+            value, error = found.number, readings.number(source.error, found.subject)
             if value is None or (source.error and (error is None or error < 0.0)):
                 continue
             kind = readings.get(source.kind, found.subject)
             key = MarkerKey(found.name, found.subject, "" if kind is None else str(kind.value))
             yield Marker(key, value, error, found.unit, exercise)
-
-
-def _number(reading: Reading | None) -> float | None:
-    if reading is None or isinstance(reading.value, bool | str):
-        return None
-    return float(reading.value)
 
 
 def _finite(value: Any) -> float:

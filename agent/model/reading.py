@@ -71,6 +71,11 @@ class Reading:
         if isinstance(self.value, float) and not math.isfinite(self.value):
             raise ValueError(f"{self.name} is not finite")
 
+    @property
+    def number(self) -> float | None:
+        """The value where it is a number; ``None`` for text and yes/no."""
+        return None if isinstance(self.value, bool | str) else float(self.value)
+
     def to_json(self) -> dict[str, Any]:
         """A flat object; ``component`` as its word."""
         return {
@@ -127,6 +132,4 @@ class Readings:
     def number(self, name: str, subject: str = "") -> float | None:
         """Like :meth:`get`, the value as a number; ``None`` when absent or not a number."""
         reading = self.get(name, subject)
-        if reading is None or isinstance(reading.value, str | bool):
-            return None
-        return float(reading.value)
+        return None if reading is None else reading.number

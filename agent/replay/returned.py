@@ -85,7 +85,7 @@ def slower(before: Iterable[Reading], after: Iterable[Reading]) -> list[Slower]:
     ]
     cables = [r for r in then.all("network.speed") if r.component is ComponentKind.ETHERNET]
     cut = [Slower(was, is_now) for was in cables if (is_now := _no_carrier(now, was.subject)) is not None]
-    return [*(pair for pair in pairs if _number(pair.after) < _number(pair.before)), *cut]
+    return [*(pair for pair in pairs if (pair.after.number or 0.0) < (pair.before.number or 0.0)), *cut]
 
 
 def _made(part: Component) -> tuple[ComponentKind, str, str]:
@@ -97,10 +97,6 @@ def _same(then: Readings, now: Readings, known_by: str, subject: str) -> bool:
         return True
     was, found = then.get(known_by, subject), now.get(known_by, subject)
     return was is not None and found is not None and was.value == found.value
-
-
-def _number(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, str | bool) else float(reading.value)
 
 
 def _no_carrier(readings: Readings, subject: str) -> Reading | None:

@@ -52,7 +52,7 @@ def limits(readings: Readings) -> Iterator[Finding]:
     known = {r.subject for r, *_ in _named_rails(readings)} | {r.subject for r in readings.all("board.battery.voltage")}
     for reading in readings.all("board.voltage"):
         low, high = (readings.number(f"board.voltage.{word}", reading.subject) for word in ("min", "max"))
-        value = _number(reading)
+        value = reading.number
         if low is None or high is None or value is None or reading.subject in known or _UNNAMED.search(reading.subject):
             continue
         chosen = 0 < low < high and (high - low) / (high + low) <= entry("VOLT-5036").limit("spread")
@@ -70,7 +70,7 @@ def battery(readings: Readings) -> Iterator[Finding]:
     does not wire, so it is only a hint. Confidences: ours.
     """
     for reading in readings.all("board.battery.voltage"):
-        voltage = _number(reading)
+        voltage = reading.number
         if voltage is None or voltage < 0 or not _believable(readings, reading):
             continue
         values = {"voltage": round(voltage, 2)}
@@ -92,13 +92,13 @@ def fans(readings: Readings) -> Iterator[Finding]:
     or by far (FAN-2534), or where no measured fan turns beside a hot processor, since the right one may not be measured
     (FAN-2516). Confidences: ours.
     """
-    fans = [r for r in readings.all("board.fan") if _number(r) is not None]
-    still = [r for r in fans if (_number(r) or 0.0) < entry("FAN-2503").limit("turning")]
+    fans = [r for r in readings.all("board.fan") if r.number is not None]
+    still = [r for r in fans if (r.number or 0.0) < entry("FAN-2503").limit("turning")]
     hot = _hot_processor(readings)
     judged = False
     for reading in (fan for fan in fans if fan not in still):
         target = readings.get("board.fan.target", reading.subject)
-        asked, turns = _number(target) if target else None, _number(reading) or 0.0
+        asked, turns = target.number if target else None, reading.number or 0.0
         if target and asked and _is_known(reading) and turns < entry("FAN-2534").limit("share") * asked:
             values = {"rpm": round(turns), "target": round(asked)}
             yield finding("FAN-2534", reading.subject, Verdict.UNKNOWN, 0.5, [reading, target], **values)
@@ -107,7 +107,7 @@ def fans(readings: Readings) -> Iterator[Finding]:
         if hot is not None and _PROCESSOR_FAN.fullmatch(reading.subject.partition("/")[2]):
             yield finding("FAN-2503", reading.subject, Verdict.FAIL, 0.8, [reading, hot], temperature=hot.value)
             judged = True
-        elif target is not None and (rpm := _number(target)) and _is_known(reading):
+        elif target is not None and (rpm := target.number) and _is_known(reading):
             yield finding("FAN-2527", reading.subject, Verdict.UNKNOWN, 0.6, [reading, target], target=round(rpm))
             judged = True
     if hot is not None and still and len(still) == len(fans) and not judged:
@@ -122,7 +122,7 @@ def _is_known(fan: Reading) -> bool:
 def _named_rails(readings: Readings) -> Iterator[tuple[Reading, float, float]]:
     """Rails with a standard name: reading, nominal voltage, relative deviation."""
     for reading in readings.all("board.voltage"):
-        nominal, value = _NOMINAL.get(_rail_name(reading)), _number(reading)
+        nominal, value = _NOMINAL.get(_rail_name(reading)), reading.number
         if nominal is not None and value is not None:
             yield reading, nominal, abs(value / nominal - 1)
 
@@ -156,13 +156,13 @@ def _hot_processor(readings: Readings) -> Reading | None:
     hot = [
         (value, reading)
         for reading in readings.all("board.temperature")
-        if reading.component is ComponentKind.CPU and (value := _number(reading)) is not None and low <= value <= high
+        if reading.component is ComponentKind.CPU and (value := reading.number) is not None and low <= value <= high
     ]
     return max(hot, key=lambda pair: pair[0])[1] if hot else None
 
 
 def _rail(code: str, reading: Reading, nominal: float, verdict: Verdict, confidence: float) -> Finding:
-    voltage = _number(reading) or 0.0
+    voltage = reading.number or 0.0
     return finding(code, reading.subject, verdict, confidence, [reading], voltage=round(voltage, 2), nominal=nominal)
 
 
@@ -173,7 +173,3 @@ def _chip(reading: Reading) -> str:
 def _yes(readings: Readings, name: str, subject: str) -> bool:
     reading = readings.get(name, subject)
     return reading is not None and reading.value is True
-
-
-def _number(reading: Reading) -> float | None:
-    return None if isinstance(reading.value, str | bool) else float(reading.value)

@@ -155,7 +155,7 @@ def links(readings: Readings) -> Iterator[Finding]:
             same, was = readings.get("pcie.id", expected.subject), readings.get("profile.pcie.id", expected.subject)
             if now is None or same is None or was is None or same.value != was.value:
                 continue
-            if _number(now) < _number(expected) and not _below_its_own(readings, quantity, now):
+            if (now.number or 0.0) < (expected.number or 0.0) and not _below_its_own(readings, quantity, now):
                 values = {"now": _shown(now), "expected": _shown(expected)}
                 yield finding("BUS-7151", now.subject, Verdict.UNKNOWN, 0.6, (now, expected, same), **values)
 
@@ -163,13 +163,10 @@ def links(readings: Readings) -> Iterator[Finding]:
 def _below_its_own(readings: Readings, quantity: str, now: Reading) -> bool:
     own = readings.number(f"pcie.link.max_{quantity}", now.subject)
     kind = readings.get("pcie.class", now.subject)
-    return own is not None and _number(now) < own and kind is not None and str(kind.value).startswith(_STORAGE)
-
-
-def _number(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, str | bool) else float(reading.value)
+    return own is not None and (now.number or 0.0) < own and kind is not None and str(kind.value).startswith(_STORAGE)
 
 
 def _shown(link: Reading) -> str:
     """``x4``, or ``8 GT/s``."""
-    return f"x{_number(link):g}" if link.name.endswith("width") else f"{_number(link) / 1e9:g} GT/s"
+    number = link.number or 0.0
+    return f"x{number:g}" if link.name.endswith("width") else f"{number / 1e9:g} GT/s"

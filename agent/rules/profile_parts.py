@@ -132,7 +132,7 @@ def _smaller(readings: Readings, own: Iterable[Reading]) -> Iterator[Finding]:
 
 
 def _bytes(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, str | bool) else float(reading.value)
+    return reading.number or 0.0
 
 
 def _gib(size: float) -> float:

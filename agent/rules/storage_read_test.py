@@ -49,4 +49,4 @@ def slow(readings: Readings) -> Iterator[Finding]:
 
 
 def _seconds(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, str | bool) else float(reading.value)
+    return reading.number or 0.0

@@ -101,7 +101,7 @@ def _hot(readings: Readings, fan: str) -> Reading | None:
 
 
 def _rpm(reading: Reading) -> float:
-    return float(reading.value) if isinstance(reading.value, int | float) else 0.0
+    return reading.number or 0.0
 
 
 def _whole(value: float) -> int:
