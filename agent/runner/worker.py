@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from agent.model import Component, Evidence, Finding, Gap, Heartbeat, Reading
 from agent.runner.keeping import STOP_S, keep, only
+from agent.tools.forking import forked
 
 
 class Gathered(NamedTuple):
@@ -115,21 +116,19 @@ class Worker:
         self._kept = kept
         self.fd, write_end = os.pipe()
         parent = os.getpid()
-        # A signal that arrives while Python runs its after-fork hooks is swallowed there, and Ctrl-C would be lost.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+        def life() -> NoReturn:
+            if kept:
+                keeper = os.getpid()
+                keep(parent, write_end, lambda: _child(work, write_end, keeper))
+            _child(work, write_end, parent)
+
         try:
-            self.pid = os.fork()
-            if self.pid == 0:
-                if kept:
-                    keeper = os.getpid()
-                    keep(parent, write_end, lambda: _child(work, write_end, keeper))
-                _child(work, write_end, parent)
+            self.pid = forked(life)
         except OSError:
             os.close(self.fd)
             os.close(write_end)
             raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write_end)
         os.set_blocking(self.fd, False)
         self._buffer = bytearray()

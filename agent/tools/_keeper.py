@@ -23,6 +23,7 @@ import time
 from typing import NamedTuple, NoReturn
 
 from agent.tools.family import Family, adopt, die_with
+from agent.tools.forking import forked
 
 GRACE_S = 0.5
 """Seconds between SIGTERM and SIGKILL; ours. smartctl and nvme only read, so they have nothing to put in order."""
@@ -59,14 +60,7 @@ def fork_keeper(command: Command, pipes: Pipes) -> int:
     ``{"status", "timed_out"}`` with the status as waitpid(2) gives it, ``null`` when the program does not go.
     """
     parent = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        pid = os.fork()
-        if pid == 0:
-            _keep(command, pipes, parent)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return pid
+    return forked(lambda: _keep(command, pipes, parent))
 
 
 def _keep(command: Command, pipes: Pipes, parent: int) -> NoReturn:

@@ -7,16 +7,15 @@ agent alone holds open, which comes when the agent is done or dead.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import os
 import re
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
+
+from agent.tools.forking import await_end, forked
 
 BACK_WITHIN_S = 5.0
 """Seconds for the old value to be written; ours. A driver that takes longer is left to it."""
@@ -78,17 +77,13 @@ def keeping(path: str, back: str) -> Iterator[None]:
     """Have ``back`` written to ``path`` at the end of the block, and when this process dies in it."""
     read_end, write_end = os.pipe()
     ready, told = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        pid = os.fork()
-        if pid == 0:
-            _put_back(path, back, read_end, told)
+        pid = forked(lambda: _put_back(path, back, read_end, told))
     except OSError:
         os.close(write_end)
         os.close(ready)
         raise
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(read_end)
         os.close(told)
     try:
@@ -97,7 +92,7 @@ def keeping(path: str, back: str) -> Iterator[None]:
         yield
     finally:
         os.close(write_end)
-        _await(pid, time.monotonic() + BACK_WITHIN_S)
+        await_end(pid, BACK_WITHIN_S)
 
 
 def _put_back(path: str, back: str, read_end: int, told: int) -> NoReturn:
@@ -112,13 +107,6 @@ def _put_back(path: str, back: str, read_end: int, told: int) -> NoReturn:
         _write(path, back)
     finally:
         os._exit(0)
-
-
-def _await(pid: int, until: float) -> None:
-    """Take the exit status of ``pid``, if it ends in time."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < until:
-            time.sleep(0.002)
 
 
 def _read(path: str) -> str:

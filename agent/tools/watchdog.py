@@ -13,13 +13,13 @@ import fcntl
 import gc
 import os
 import select
-import signal
 import stat
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
+
+from agent.tools.forking import await_end, forked
 
 DEVICE = "/dev/watchdog0"
 TIMEOUT_S = 60
@@ -44,10 +44,12 @@ def watched() -> Iterator[bool]:
     if held is None:
         yield False
         return
+    agent, pid = os.getpid(), None
     read_end, write_end = os.pipe()
-    pid = _feeder(held, read_end)
+    with contextlib.suppress(OSError):
+        pid = forked(lambda: _feed(held, read_end, agent))
     os.close(read_end)
-    if pid is None:
+    if pid is None:  # there can be no more processes
         os.close(write_end)
         _let_go(held)
         yield False
@@ -59,10 +61,7 @@ def watched() -> Iterator[bool]:
         with contextlib.suppress(OSError):  # its end alone would not do: whoever was forked in this block has it too
             os.write(write_end, b"!")
         os.close(write_end)
-        until = time.monotonic() + LET_GO_WITHIN_S
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < until:
-                time.sleep(0.01)
+        await_end(pid, LET_GO_WITHIN_S)
 
 
 def _opened(path: str) -> int:
@@ -71,21 +70,6 @@ def _opened(path: str) -> int:
         with contextlib.suppress(OSError):  # one whose time cannot be set has its own
             fcntl.ioctl(held, _SETTIMEOUT, struct.pack("i", TIMEOUT_S))
     return held
-
-
-def _feeder(held: int, read_end: int) -> int | None:
-    """The process that feeds it; ``None`` where there can be no more processes."""
-    agent = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    pid: int | None = None
-    try:
-        with contextlib.suppress(OSError):
-            pid = os.fork()
-        if pid == 0:
-            _feed(held, read_end, agent)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return pid
 
 
 def _feed(held: int, read_end: int, agent: int) -> NoReturn:
