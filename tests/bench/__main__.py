@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
-from tests.bench import corpus, loops, personality, report, restarts, shell
+from tests.bench import corpus, kills, loops, personality, report, restarts, shell
 from tests.bench.aio import SHM, VirtualAio, restored, snapshot, started
 from tests.bench.checked import Checked
 from tests.bench.image import Image, build
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _loops(arguments.names)
         if arguments.restarts:
             return _restarts(arguments.personality, arguments.restarts)
+        if arguments.kills:
+            return _kills(arguments.personality, arguments.kills)
         if arguments.list:
             return _list(known)
         _sweep()
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--loops", action="store_true", help="from the symptom to a recipe and a verdict, instead of self-checks"
     )
     parser.add_argument("--restarts", type=int, metavar="N", help="N restarts that the agent asks for itself")
+    parser.add_argument("--kills", type=int, metavar="N", help="N power cuts at random moments of a running agent")
     parser.add_argument("--report", action="store_true", help="write the table into docs/bench.md")
     return parser
 
@@ -119,6 +122,27 @@ def _restarts(name: str, times: int) -> int:
         walked = restarts.walk(aio, times)
     tell(f"bench: {times} restarts: {walked.trouble or 'as it must be'} ({walked.seconds:.0f} s)")
     return 1 if walked.trouble else 0
+
+
+def _kills(name: str, times: int) -> int:
+    """One machine whose power goes away so many times."""
+
+    def told(cut: kills.Cut) -> None:
+        tell(
+            f"      {cut.command} cut off after {cut.after_s:.1f} s: {cut.told} lines told, lost: {cut.lost or 'none'}"
+        )
+
+    _sweep()
+    with started(personality.load(name), build()) as aio:
+        lived = kills.live(aio, times, told)
+    lost = [line for cut in lived.cuts for line in cut.lost]
+    told_of = sum(cut.told for cut in lived.cuts)
+    tell(f"bench: {times} power cuts: {told_of} lines told before them, {len(lost)} of them not on record")
+    for ending, count in sorted(lived.outcomes.items()):
+        tell(f"      {count} runs: {ending}")
+    for trouble in lived.troubles:
+        tell(f"      {trouble}")
+    return 1 if lost or lived.troubles else 0
 
 
 def _loops(names: Sequence[str]) -> int:
