@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,7 @@ def test_no_evidence_at_all_is_an_essential_gap(area: str) -> None:
     assert [s for s in load(area).interpret([]) if isinstance(s, Gap) and s.essential]
 
 
+@cache
 def kinds(area: str) -> list[str]:
     """The kinds of evidence that it knows: every string constant of its source that looks like one."""
     found = {"tree", "udev", "psutil", "unknown"}

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,8 @@ def test_no_evidence_is_an_essential_gap_and_no_reading(name: str) -> None:
     assert [s for s in seen if isinstance(s, Gap) and s.essential]
 
 
-@each
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_no_evidence_makes_it_raise(name: str, data: st.DataObject) -> None:
+@cache
+def odd_evidence(name: str) -> st.SearchStrategy[list[Evidence]]:
     """Junk, and the constants of its own source put together at random: those reach its patterns."""
     constants = [
         n.value for n in ast.walk(ast.parse(source(name))) if isinstance(n, ast.Constant) and isinstance(n.value, str)
@@ -91,8 +90,14 @@ def test_no_evidence_makes_it_raise(name: str, data: st.DataObject) -> None:
     junk = st.binary(max_size=300) | pieces.map(lambda parts: "".join(parts).encode("utf-8", "replace"))
     own = [constant for constant in constants if re.fullmatch(r"[a-z-]+-json", constant)]
     kinds = st.sampled_from(["tree", "unknown", *load(name).programs, *own])
-    evidence = [Evidence(data.draw(kinds), "", d, "test", TIME, 0) for d in data.draw(st.lists(junk, max_size=4))]
-    for seen in load(name).interpret(evidence):
+    return st.lists(st.builds(lambda kind, data: Evidence(kind, "", data, "test", TIME, 0), kinds, junk), max_size=4)
+
+
+@each
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_evidence_makes_it_raise(name: str, data: st.DataObject) -> None:
+    for seen in load(name).interpret(data.draw(odd_evidence(name))):
         assert type(seen).from_json(json.loads(json.dumps(seen.to_json(), allow_nan=False))) == seen
         if isinstance(seen, Reading):
             assert load(name).measures[seen.name] == seen.unit
