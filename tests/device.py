@@ -81,9 +81,7 @@ class Device:
                 journal.append(ocp.gap("storage", gap))
             for finding in contents.findings:
                 journal.append(*ocp.finding("storage", finding, finding.code, records))
-            journal.append(
-                ocp.step_outcome("storage", Outcome.PASS, None, 12.0, 0.42), ocp.step_end("storage", Outcome.PASS)
-            )
+            journal.append(*ocp.step_end("storage", Outcome.PASS, None, 12.0, 0.42))
             journal.append(ocp.run_end(RunVerdict.PASS, complete=True))
         with (store.path(run_id) / "journal.jsonl").open("ab") as file:
             file.write(contents.raw)

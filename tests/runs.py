@@ -79,16 +79,13 @@ def write(journal: Journal) -> Iterator[list[int]]:
         evidence=(media_errors(17), media_errors(18)),
     )
     yield journal.append(*ocp.finding("storage", found, "El disco perdió datos: 18 errores\n(媒體錯誤)", evidence[1:]))
-    yield journal.append(*_end("storage", Outcome.PASS, None))
+    yield journal.append(*ocp.step_end("storage", Outcome.PASS, None, 14.5, 2.25))
     yield journal.append(ocp.step_start("thermals", "Temperaturas 溫度"))
     yield journal.append(ocp.measurement("thermals", temperature(63.5)))
     yield journal.append(
         ocp.gap("thermals", Gap("fan1", Outcome.UNSUPPORTED, Text("the kernel shows no such sensor"), True))
     )
-    yield journal.append(*_end("thermals", Outcome.UNSUPPORTED, Text("the kernel shows no such sensor")))
+    reason = Text("the kernel shows no such sensor")
+    yield journal.append(*ocp.step_end("thermals", Outcome.UNSUPPORTED, reason, 14.5, 2.25))
     yield journal.append(ocp.run_log("INFO", "tab\there, NUL \0 and U+2028 \u2028 too"))
     yield journal.append(ocp.run_end(RunVerdict.FAIL, complete=True))
-
-
-def _end(step: str, outcome: Outcome, reason: Text | None) -> tuple[Artifact, Artifact]:
-    return ocp.step_outcome(step, outcome, reason, 14.5, 2.25), ocp.step_end(step, outcome)

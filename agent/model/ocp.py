@@ -85,20 +85,18 @@ def step_start(step: str, name: str) -> Artifact:
     return _step(step, {"testStepStart": {"name": name}})
 
 
-def step_outcome(step: str, outcome: Outcome, reason: Text | None, monotonic_s: float, duration_s: float) -> Artifact:
-    """What came of a step, in our finer words; written just before :func:`step_end`."""
+def step_end(
+    step: str, outcome: Outcome, reason: Text | None, monotonic_s: float, duration_s: float
+) -> tuple[Artifact, Artifact]:
+    """A step ends: what came of it in our finer words, then in those of OCP. The first alone does not end it."""
     content = {
         "outcome": outcome.value,
         "reason": reason.to_json() if reason else None,
         "monotonic_s": round(monotonic_s, 3),
         "duration_s": round(duration_s, 3),
     }
-    return extension(step, "outcome", content)
-
-
-def step_end(step: str, outcome: Outcome) -> Artifact:
-    """A step ends."""
-    return _step(step, {"testStepEnd": {"status": _STEP_STATUS[outcome]}})
+    end = _step(step, {"testStepEnd": {"status": _STEP_STATUS[outcome]}})
+    return extension(step, "outcome", content), end
 
 
 def step_error(step: str, symptom: str, message: str) -> Artifact:

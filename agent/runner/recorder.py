@@ -77,8 +77,7 @@ class Recorder:
             return
         self._journal.append(
             *(ocp.step_error(step.id, t.symptom, f"{t.reason} {t.details}".strip()) for t in result.trouble),
-            ocp.step_outcome(step.id, result.outcome, result.reason, time.monotonic(), result.duration_s),
-            ocp.step_end(step.id, result.outcome),
+            *ocp.step_end(step.id, result.outcome, result.reason, time.monotonic(), result.duration_s),
         )
         self._journal.sync()
 

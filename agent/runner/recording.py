@@ -72,7 +72,7 @@ def conclude(
     if document is not None:
         data = json.dumps(document, ensure_ascii=False, indent=1).encode()
         journal.attach(step, Evidence(f"{document['kind']}-json", "", data, "aiodiag", now()))
-    journal.append(ocp.step_outcome(step, outcome, reason, time.monotonic(), 0.0), ocp.step_end(step, outcome))
+    journal.append(*ocp.step_end(step, outcome, reason, time.monotonic(), 0.0))
     journal.sync()
 
 

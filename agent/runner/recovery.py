@@ -59,12 +59,9 @@ def close_steps(journal: Journal, recovery: Recovery, going_on: Collection[str] 
     beats = {step: view.steps[step].heartbeat for step in recovery.open_steps if step in view.steps}
     for step in (step for step in recovery.open_steps if step not in going_on):
         beat = beats.get(step)
-        journal.append(
-            ocp.step_outcome(
-                step, Outcome.INTERRUPTED, _why(then, now, beat), time.monotonic(), beat.seconds if beat else 0.0
-            ),
-            ocp.step_end(step, Outcome.INTERRUPTED),
-        )
+        seconds = beat.seconds if beat else 0.0
+        why = _why(then, now, beat)
+        journal.append(*ocp.step_end(step, Outcome.INTERRUPTED, why, time.monotonic(), seconds))
     return _why(then, now, next((beat for beat in beats.values() if beat), None))
 
 

@@ -173,8 +173,7 @@ def _reopened(view: RunView, journal: Journal, recovery: Recovery) -> Resumed:
     journal.append(
         ocp.step_start(name, name),
         ocp.extension(name, "parameters", told),
-        ocp.step_outcome(name, Outcome.PASS, None, time.monotonic(), 0.0),
-        ocp.step_end(name, Outcome.PASS),
+        *ocp.step_end(name, Outcome.PASS, None, time.monotonic(), 0.0),
     )
     journal.sync()
     if asked:

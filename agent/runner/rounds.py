@@ -190,10 +190,7 @@ def record(journal: Journal, name: str, played: Round, duration_s: float) -> Non
 
 def close(journal: Journal, name: str, outcome: Outcome, reason: Text | None, duration_s: float) -> None:
     """Close a step, and bring it to the disk."""
-    journal.append(
-        ocp.step_outcome(name, outcome, reason, time.monotonic(), duration_s),
-        ocp.step_end(name, outcome),
-    )
+    journal.append(*ocp.step_end(name, outcome, reason, time.monotonic(), duration_s))
     journal.sync()
 
 

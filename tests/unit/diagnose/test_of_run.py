@@ -49,8 +49,8 @@ def written(folder: Path, *artifacts: ocp.Artifact, evidence: Sequence[Evidence]
     return store.path(run_id)
 
 
-def ended(outcome: Outcome) -> ocp.Artifact:
-    return ocp.step_outcome("probe.cpu", outcome, Text("no such hardware"), 1.0, 1.0)
+def ended(outcome: Outcome) -> tuple[ocp.Artifact, ocp.Artifact]:
+    return ocp.step_end("probe.cpu", outcome, Text("no such hardware"), 1.0, 1.0)
 
 
 def gap(subject: str) -> ocp.Artifact:
@@ -62,7 +62,7 @@ BROKE = ocp.step_error("probe.cpu", "step-timed-out", "no answer")
 
 
 def test_all_of_it(tmp_path: Path) -> None:
-    directory = written(tmp_path, gap("x"), GATHERED, gap("y"), ended(Outcome.PASS), evidence=[TREE, LONG])
+    directory = written(tmp_path, gap("x"), GATHERED, gap("y"), *ended(Outcome.PASS), evidence=[TREE, LONG])
     capture = of_run_directory(directory)
     (step,) = capture.steps
     assert step.evidence == (TREE, LONG)
@@ -75,17 +75,17 @@ def test_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("artifacts", "outcome", "gaps"),
     [
-        ([GATHERED, ended(Outcome.PASS)], None, []),
-        ([GATHERED, gap("y"), ended(Outcome.UNSUPPORTED)], None, []),
-        ([GATHERED, gap("y"), ended(Outcome.ERROR)], None, []),
-        ([GATHERED, BROKE, ended(Outcome.ERROR)], None, []),
-        ([gap("x"), BROKE, ended(Outcome.ERROR)], Outcome.ERROR, ["x"]),
-        ([GATHERED, ended(Outcome.SKIPPED)], Outcome.SKIPPED, []),
-        ([ended(Outcome.SKIPPED)], Outcome.SKIPPED, []),
-        ([GATHERED, ended(Outcome.INTERRUPTED)], Outcome.INTERRUPTED, []),
+        ([GATHERED, *ended(Outcome.PASS)], None, []),
+        ([GATHERED, gap("y"), *ended(Outcome.UNSUPPORTED)], None, []),
+        ([GATHERED, gap("y"), *ended(Outcome.ERROR)], None, []),
+        ([GATHERED, BROKE, *ended(Outcome.ERROR)], None, []),
+        ([gap("x"), BROKE, *ended(Outcome.ERROR)], Outcome.ERROR, ["x"]),
+        ([GATHERED, *ended(Outcome.SKIPPED)], Outcome.SKIPPED, []),
+        ([*ended(Outcome.SKIPPED)], Outcome.SKIPPED, []),
+        ([GATHERED, *ended(Outcome.INTERRUPTED)], Outcome.INTERRUPTED, []),
         ([GATHERED], Outcome.INTERRUPTED, []),
         ([], Outcome.INTERRUPTED, []),
-        ([gap("x"), gap("y"), ended(Outcome.ERROR)], None, ["x", "y"]),
+        ([gap("x"), gap("y"), *ended(Outcome.ERROR)], None, ["x", "y"]),
     ],
     ids=[
         "all well",
@@ -126,7 +126,7 @@ def test_evidence_that_is_lost_was_not_looked_at(
     lose: Callable[[Path], None], evidence: Evidence, tmp_path: Path
 ) -> None:
     """A power cut takes what was not on disk yet; the journal's record tells."""
-    directory = written(tmp_path, GATHERED, ended(Outcome.PASS), evidence=[evidence])
+    directory = written(tmp_path, GATHERED, *ended(Outcome.PASS), evidence=[evidence])
     (file,) = (directory / "attachments").iterdir()
     lose(file)
     (step,) = of_run_directory(directory).steps

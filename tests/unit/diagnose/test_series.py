@@ -59,7 +59,7 @@ def test_what_the_watcher_wrote_in_a_run_comes_back(tmp_path: Path) -> None:
         journal.append(runs.run_start(), ocp.step_start("1.1.watch.thermals", "1.1.watch.thermals"))
         for piece in pieces:
             journal.attach("1.1.watch.thermals", piece)
-        journal.append(ocp.step_end("1.1.watch.thermals", Outcome.PASS))
+        journal.append(*ocp.step_end("1.1.watch.thermals", Outcome.PASS, None, 1.0, 2.3))
         journal.settle()
     found = {curve.sensor: curve for curve in curves_of_run(tmp_path / "run")}
     values = [value for _, value in found["thermal_zone0"].points]

@@ -49,7 +49,7 @@ def test_what_is_written_is_what_is_viewed(content, outcomes):
             journal.append(*(ocp.step_start(step, step) for step in STEPS))
             sequences = [record(journal, step, item) for step, item in content]
             for step, (outcome, reason) in outcomes.items():
-                journal.append(ocp.step_outcome(step, outcome, reason, 1.0, 2.5), ocp.step_end(step, outcome))
+                journal.append(*ocp.step_end(step, outcome, reason, 1.0, 2.5))
             journal.append(ocp.run_end(RunVerdict.PASS, complete=True))
         view = RunView.from_records(read(directory / "journal.jsonl"))
         assert view.unit["serial"] == "HB24A0017"

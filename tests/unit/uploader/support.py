@@ -39,10 +39,9 @@ def write_run(folder: Path) -> Path:
         ocp.SCHEMA_VERSION,
         ocp.step_start("probe.panel", "panel"),
         ocp.attachment("probe.panel", evidence, "attachments/edid-card0.bin", "0" * 64, len(EDID)),
-        ocp.step_outcome("probe.panel", Outcome.PASS, None, 1.0, 0.1),
-        ocp.step_end("probe.panel", Outcome.PASS),
+        *ocp.step_end("probe.panel", Outcome.PASS, None, 1.0, 0.1),
         ocp.step_start("probe.camera", "camera"),
-        ocp.step_outcome("probe.camera", Outcome.UNSUPPORTED, None, 2.0, 0.1),
+        *ocp.step_end("probe.camera", Outcome.UNSUPPORTED, None, 2.0, 0.1),
     ]
     lines = [
         json.dumps({**artifact, "sequenceNumber": number, "timestamp": "2026-01-01T00:00:00Z"})
