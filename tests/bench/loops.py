@@ -150,7 +150,8 @@ def _through(aio: VirtualAio, strike: Strike, *words: str) -> Ran:
         if aio.cooling.temperature > WARM_C:
             with aio.restarting():
                 strike(aio)
-            said += aio.guest.read(f"{_OUTPUT}.err")
+            # A unit that went down at once may have lost even the name of the file.
+            said += aio.guest.shell(f"cat {_OUTPUT}.err").out
             _begin(aio, "resume", "--json", "--lang", "en")
         elif aio.guest.shell(f"test -s {_OUTPUT}.status").status == 0:
             out, err, status = (aio.guest.read(f"{_OUTPUT}.{what}") for what in ("out", "err", "status"))
