@@ -16,7 +16,8 @@ from agent.model import ComponentKind
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A plan: the areas that it probes (all, when ``areas`` is empty), those without which it cannot judge, and the
-    hardware tests that follow, one after the other, with their durations in seconds.
+    hardware tests that follow, one after the other, with their durations in seconds; without ``needed_tests`` it cannot
+    judge either.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Plan:
     areas: tuple[str, ...]
     needed: tuple[str, ...]
     tests: Mapping[str, float]
+    needed_tests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def plan(name: str) -> Plan:
         areas=tuple(table.get("areas", ())),
         needed=tuple(table["needed"]),
         tests={test: float(seconds) for test, seconds in table.get("tests", {}).items()},
+        needed_tests=tuple(table.get("needed_tests", ())),
     )
 
 

@@ -35,7 +35,8 @@ class Request:
     def needed(self) -> list[str]:
         """The steps without which there is no verdict, sorted."""
         wanted = set(self.plan.needed) | set(self.symptom.needed if self.symptom else ())
-        return [*(f"probe.{area}" for area in sorted(wanted)), RULES]
+        tests = sorted(self.plan.needed_tests)
+        return [*(f"probe.{area}" for area in sorted(wanted)), *(f"test.{test}" for test in tests), RULES]
 
     @property
     def asked(self) -> Asked:

@@ -19,6 +19,7 @@ def test_plan(name: str) -> None:
     assert known.needed
     assert set(known.needed) | set(known.areas) <= set(areas())
     assert not known.areas or set(known.needed) <= set(known.areas)
+    assert set(known.needed_tests) <= set(known.tests)
 
 
 @pytest.mark.parametrize("name", symptoms())

@@ -32,7 +32,9 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     text = _("check this unit; with an RMA number, send the result to its case")
     parser = subparsers.add_parser("selfcheck", parents=[common], help=text, description=text)
     parser.add_argument("--symptom", metavar="SYMPTOM", help=_("what is wrong, for example restarts or no-picture"))
-    parser.add_argument("--plan", metavar="PLAN", default="quick", help=_("how thorough (default: quick)"))
+    parser.add_argument(
+        "--plan", metavar="PLAN", default="quick", help=_("how thorough: quick or extended (default: quick)")
+    )
     checking.add_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -51,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     desk, store = Desk(state), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, request.unit["serial"]) if request.rma else None
+    announce_length(request.plan, args.lang)
     with explained():
         run_id, journal = store.new()
         with journal:
@@ -98,6 +101,19 @@ def _plan(name: str) -> Plan:
     if name not in plans():
         raise Problem(Text("unknown plan {plan}; there are: {known}", {"plan": name, "known": ", ".join(plans())}))
     return plan(name)
+
+
+def announce_length(plan: Plan, language: str) -> None:
+    """A person whose unit will be busy for a minute or longer is told so, and what they will notice of it."""
+    from agent.cli.exercising import say
+    from agent.runner.testing import disturbances
+
+    seconds = sum(plan.tests.values())
+    if seconds < 60.0:
+        return
+    say(Text("this takes about {minutes} minutes", {"minutes": round(seconds / 60.0)}), language)
+    for noticed in disturbances(plan.tests):
+        say(Text("meanwhile: {what}", {"what": render(noticed, language)}), language)
 
 
 def _walk(request: Request, journal: Journal, state: Path) -> RunView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.commands.selfcheck import announce_length
 from agent.journal import RunStore, read
 from agent.model import Outcome
 from agent.model.run_view import RunView
+from agent.plans import plan
 from agent.probes import areas
 from agent.watch import watchers
 from tests.agent_process import AGENT, Ran, aiodiag, environment
@@ -169,3 +172,12 @@ def wait_for_journal(state: Path) -> None:
     while not any(b"testStepStart" in j.read_bytes() for j in state.glob("runs/*/journal.jsonl")):
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def test_a_plan_that_takes_long_says_so_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    announce_length(plan("quick"), "en")
+    assert capsys.readouterr().err == ""
+    announce_length(plan("extended"), "es")
+    told = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"esto dura unos 2\d minutos", told[0])
+    assert len(told) == len(set(told)) > 3

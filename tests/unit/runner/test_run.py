@@ -9,8 +9,9 @@ import pytest
 
 from agent.host import Host
 from agent.journal import RunStore, read
-from agent.model import Outcome
+from agent.model import Outcome, RunVerdict
 from agent.model.run_view import RunView
+from agent.model.verdict import judge
 from agent.plans import plan
 from agent.runner.run import Request, run
 from agent.runner.step import Step, StepResult
@@ -56,3 +57,11 @@ def test_whatever_ends_it(error: type[BaseException], outcome: Outcome, tmp_path
     assert bool(broke) == (outcome is Outcome.ERROR)
     assert bool(skipped) == (outcome is Outcome.SKIPPED)
     assert all(step.outcome is outcome for step in broke + skipped)
+
+
+def test_without_the_tests_that_an_extended_plan_needs_there_is_no_verdict() -> None:
+    request = Request(plan("extended"), None, None, "en", "aiodiag selfcheck", {"serial": "AIO24-0001"})
+    assert {"probe.panel", "test.memory", "test.thermal"} <= set(request.needed)
+    outcomes = dict.fromkeys(request.needed, Outcome.PASS)
+    assert judge(request.needed, outcomes, []) is RunVerdict.PASS
+    assert judge(request.needed, {**outcomes, "test.memory": Outcome.UNSUPPORTED}, []) is RunVerdict.INCOMPLETE
