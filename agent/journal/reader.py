@@ -25,7 +25,7 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 def read(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Record]:
     """The records of a journal, given as a path or as an open binary file (a journal inside a bundle).
 
-    Stops before a torn last line, which any crash leaves. Raises :class:`JournalDamaged` at the first line that no
+    Stops before a torn last line, or zero bytes in its place, which any crash leaves. Raises :class:`JournalDamaged` at the first line that no
     journal can have, after having given all before it, and ``OSError`` when the file itself cannot be read.
     """
     if isinstance(source, str | os.PathLike):
@@ -44,8 +44,10 @@ def scan(file: IO[bytes]) -> Iterator[tuple[Record, int]]:
         if len(line) > RECORD_CAP:
             raise JournalDamaged(number + 1, f"longer than {RECORD_CAP} bytes")
         if not line.endswith(b"\n"):
-            if b"\0" in line:  # blocks that were allocated and never written
-                raise JournalDamaged(number + 1, "zero bytes")
+            # A reset leaves zero bytes where the file had grown and its last blocks were not written yet. What had been
+            # brought to the disk is before them; where nothing is, the file is no journal.
+            if number == 0 and b"\0" in line:
+                raise JournalDamaged(1, "zero bytes")
             return
         end += len(line)
         try:

@@ -135,7 +135,7 @@ def _run(aio: VirtualAio, strike: Strike | None, *words: str) -> tuple[dict[str,
     given = (*words, "--json", "--lang", "en")
     ran = _through(aio, strike, *given) if strike else aio.guest.run(COMMAND, *given, timeout_s=REPLAY_LIMIT_S)
     tell("\n".join(f"      {line}" for line in ran.err.strip().splitlines()))
-    if ran.status not in (0, 1, 3) or "Traceback" in ran.err:
+    if ran.status not in (0, 1, 3) or "Traceback" in ran.err or not ran.out:
         raise _Wrong(f"aiodiag {words[0]} ended with {ran.status}: {ran.err.strip()[-600:]}")
     return json.loads(ran.out), time.monotonic() - began
 
