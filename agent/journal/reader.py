@@ -25,8 +25,9 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 def read(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[Record]:
     """The records of a journal, given as a path or as an open binary file (a journal inside a bundle).
 
-    Stops before a torn last line, or zero bytes in its place, which any crash leaves. Raises :class:`JournalDamaged` at the first line that no
-    journal can have, after having given all before it, and ``OSError`` when the file itself cannot be read.
+    Stops before a torn last line, or zero bytes in its place, which any crash leaves. Raises :class:`JournalDamaged` at
+    the first line that no journal can have, after having given all before it, and ``OSError`` when the file itself
+    cannot be read.
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb", opener=open_plain) as file:
