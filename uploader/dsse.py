@@ -1,4 +1,4 @@
-"""DSSE envelopes with one Ed25519 signature: made and verified by securesystemslib, checked strictly before.
+"""DSSE envelopes with one signature (Ed25519 or P-256): made and verified by securesystemslib, checked strictly before.
 
 Source: https://github.com/secure-systems-lab/dsse (protocol.md, envelope.md). Narrower than the standard where it
 leaves a choice: exactly one signature, with its key id, and one spelling (compact JSON in the order ``payload``,
@@ -44,7 +44,8 @@ def verify(envelope: bytes, payload_type: str, key: PublicKey, *, max_size: int)
     parsed = _parse(envelope, payload_type, max_size)
     try:
         parsed.verify([key.sslib], 1)
-    except VerificationError as error:
+        key.check_spelling(bytes.fromhex(parsed.signatures[key.keyid].signature))
+    except (VerificationError, Malformed) as error:
         raise EnvelopeRejected(Text("the signature is not that of the expected key"), str(error)) from error
     return bytes(parsed.payload)
 

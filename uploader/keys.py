@@ -1,4 +1,4 @@
-"""Ed25519 keys: the public part as it travels, and the private part in a file that is its owner's alone."""
+"""Keys: the public part as it travels, and an Ed25519 private part in a file that is its owner's alone."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
 from agent import durable
 from agent.model import Text
+from uploader import p256
 from uploader.strict_json import Malformed, exactly, field
 
 _KEY = "key.pem"
 _SEQUENCE = "sequence"
 _MAX_FILE = 4096  # bytes; the key has 119
 
-_ED25519 = "ed25519"
+_ED25519 = ("ed25519", "ed25519")
+_P256 = ("ecdsa", "ecdsa-sha2-nistp256")
+"""Key type and scheme, in securesystemslib's words."""
 _RAW_HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,13 +54,20 @@ class SigningKey(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """An Ed25519 public key: 32 bytes as 64 lower-case hexadecimal digits, the way securesystemslib writes it."""
+    """An Ed25519 or a P-256 public key.
+
+    ``raw_hex`` is in lower-case hexadecimal: the 32 bytes of an Ed25519 key (64 digits), or the uncompressed point of a
+    P-256 key (130 digits, beginning with 04), which is on the curve.
+    """
 
     raw_hex: str
 
     def __post_init__(self) -> None:
-        if not _RAW_HEX.fullmatch(self.raw_hex):
-            raise Malformed("an Ed25519 public key is 64 lower-case hexadecimal digits")
+        if _RAW_HEX.fullmatch(self.raw_hex):
+            return
+        if not p256.POINT_HEX.fullmatch(self.raw_hex):
+            raise Malformed("a public key is 64 (Ed25519) or 130 (P-256) lower-case hexadecimal digits")
+        p256.load(self.raw_hex)
 
     @property
     def keyid(self) -> str:
@@ -67,23 +77,39 @@ class PublicKey:
     @property
     def sslib(self) -> SSlibKey:
         """The key as securesystemslib wants it."""
+        if self._is_p256:
+            return SSlibKey.from_crypto(p256.load(self.raw_hex))
         return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.raw_hex)))
 
+    def check_spelling(self, signature: bytes) -> None:
+        """Raises :class:`Malformed` for a signature that may verify, but is another spelling of one that does.
+
+        Of Ed25519 there is one only: its verification refuses the others (RFC 8032, 5.1.7).
+        """
+        if self._is_p256 and p256.canonical(signature) != signature:
+            raise Malformed("the signature is not in its one spelling")
+
     def to_json(self) -> dict[str, Any]:
-        """``{"keyid", "keytype", "scheme", "keyval": {"public"}}``."""
-        return {"keyid": self.keyid, "keytype": _ED25519, "scheme": _ED25519, "keyval": {"public": self.raw_hex}}
+        """``{"keyid", "keytype", "scheme", "keyval": {"public"}}``, as securesystemslib writes a key of either kind."""
+        return {"keyid": self.keyid, **self.sslib.to_dict()}
 
     @classmethod
     def from_json(cls, data: Any) -> PublicKey:
         """Inverse of :meth:`to_json`; raises :class:`Malformed`, also when the key id is not that of the key."""
         exactly(data, ("keyid", "keytype", "scheme", "keyval"))
         exactly(data["keyval"], ("public",))
-        if data["keytype"] != _ED25519 or data["scheme"] != _ED25519:
-            raise Malformed("only Ed25519 keys are known")
-        key = cls(field(data["keyval"], "public", str))
-        if data["keyid"] != key.keyid:
-            raise Malformed("the key id is not that of the key")
+        kind = (field(data, "keytype", str), field(data, "scheme", str))
+        if kind not in {_ED25519, _P256}:
+            raise Malformed("only Ed25519 and P-256 keys are known")
+        public = field(data["keyval"], "public", str)
+        key = cls(p256.point_of_pem(public) if kind == _P256 else public)
+        if data != key.to_json():
+            raise Malformed("the key id, or the kind, is not that of the key")
         return key
+
+    @property
+    def _is_p256(self) -> bool:
+        return len(self.raw_hex) > 64
 
 
 class DeviceKey:
@@ -115,32 +141,50 @@ class DeviceKey:
         A file that is damaged, a link, somebody else's or open to others raises :class:`KeyUnusable` and is left as it
         is: a new key would be a stranger to the receiver.
         """
-        with _own(directory):
+        with own(directory):
             try:
-                pem = _read_private(directory / _KEY)
+                pem = read_private(directory / _KEY)
             except FileNotFoundError:
                 pem = CryptoSigner.generate_ed25519().private_bytes
                 durable.replace(directory / _KEY, pem)
         return cls(directory, _parse(directory / _KEY, pem))
 
+    @classmethod
+    def load(cls, directory: Path) -> DeviceKey | None:
+        """The key in ``directory``, if there is one; raises like :meth:`load_or_create`."""
+        with own(directory):
+            try:
+                pem = read_private(directory / _KEY)
+            except FileNotFoundError:
+                return None
+        return cls(directory, _parse(directory / _KEY, pem))
+
     def next_sequence(self) -> int:
         """Count one more bundle, durably; gives its number, from 1. Raises :class:`KeyUnusable`."""
-        with _own(self._directory):
-            path = self._directory / _SEQUENCE
-            try:
-                text = _read_private(path)
-            except FileNotFoundError:
-                text = b"0"
-            if not re.fullmatch(rb"[0-9]{1,15}", text):
-                raise KeyUnusable(Text("{path} is damaged", {"path": str(path)}))
-            sequence = int(text) + 1
-            durable.replace(path, b"%d" % sequence)
-            return sequence
+        return count_bundle(self._directory)
+
+
+def count_bundle(directory: Path) -> int:
+    """Count one more bundle of the device whose key directory this is; as :meth:`DeviceKey.next_sequence`."""
+    with own(directory):
+        path = directory / _SEQUENCE
+        try:
+            text = read_private(path)
+        except FileNotFoundError:
+            text = b"0"
+        if not re.fullmatch(rb"[0-9]{1,15}", text):
+            raise KeyUnusable(Text("{path} is damaged", {"path": str(path)}))
+        sequence = int(text) + 1
+        durable.replace(path, b"%d" % sequence)
+        return sequence
 
 
 @contextmanager
-def _own(directory: Path) -> Iterator[None]:
-    """Hold the directory against other processes, after it was found (or made) to be ours alone."""
+def own(directory: Path) -> Iterator[None]:
+    """Hold the directory against other processes, after it was found (or made) to be ours alone.
+
+    Raises :class:`KeyUnusable`, also for an ``OSError`` in the block.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with durable.locked(directory) as descriptor:
@@ -152,7 +196,8 @@ def _own(directory: Path) -> Iterator[None]:
         raise KeyUnusable(Text("{path}: {error}", {"path": str(directory), "error": error.strerror or ""})) from error
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """What a file of at most 4 KiB holds that is ours alone; raises ``OSError`` and :class:`KeyUnusable`."""
     try:
         # Not blocking, so that a named pipe is refused instead of waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
