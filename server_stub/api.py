@@ -64,8 +64,8 @@ def _enrol(here: Receiver, rma: str, envelope: bytes) -> dict[str, str | None]:
     wanted = enrolment.Request.verify(envelope)
     with here.db.write() as session:
         enrolled = enrolment.enrol(session, rma, wanted)
-    if enrolled.state is KeyState.QUARANTINED:
-        raise Problem("quarantined", "Another key speaks for this unit. Service staff have been told.")
+    if enrolled.state is not KeyState.ENROLLED:
+        raise Problem("quarantined", "This key does not speak for this unit. Service staff can confirm it.")
     return {"status": enrolled.state.value, "nonce": enrolled.nonce}
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from server_stub import keys_cli
 from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
 from server_stub.clock import iso
@@ -141,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("cases", parents=[data], help="list the cases, the newest first")
     listing.set_defaults(run=_cases)
+    keys_cli.register(commands, data)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Which key speaks for which unit: the first one that is presented, until staff say otherwise."""
+"""Which key speaks for which unit: the first one that is presented, until it hands over or staff say otherwise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from server_stub.cases import find_by_serial, note
 from server_stub.clock import now
 from server_stub.db import Case, DeviceKey, Nonce
-from server_stub.db.models import KeyState
+from server_stub.db.models import KeyLevel, KeyState
+from server_stub.key_levels import believe, level_of
 from server_stub.problems import Problem, unknown_case
+from server_stub.rotation import Rotation
 from server_stub.settings import BODY_CAP
+from server_stub.units import tidy_serial
 from uploader import dsse
 from uploader.keys import PublicKey
 from uploader.strict_json import Malformed, exactly, field, loads
@@ -24,12 +27,15 @@ _PROTECTIONS = ("file", "tpm")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An enrolment whose signature was verified with the key that it brings: its sender holds that key."""
+    """An enrolment whose signature was verified with the key that it brings: its sender holds that key. ``rotation``
+    is the earlier key's word for it, if there is one.
+    """
 
     rma: str
     serial: str
     key: PublicKey
     protection: str
+    rotation: Rotation | None
 
     @classmethod
     def verify(cls, envelope: bytes) -> Request:
@@ -43,12 +49,17 @@ class Request:
     @classmethod
     def _decode(cls, payload: bytes) -> Request:
         data = loads(payload, max_size=BODY_CAP, max_depth=4)
-        exactly(data, ("rma", "serial", "key", "key_protection", "time"))
+        vouched = isinstance(data, dict) and "rotation" in data
+        exactly(data, ("rma", "serial", "key", "key_protection", "time", *(("rotation",) if vouched else ())))
         protection = field(data, "key_protection", str)
         if protection not in _PROTECTIONS:
             raise Malformed("'key_protection' is neither file nor tpm")
         key = PublicKey.from_json(field(data, "key", dict))
-        return cls(field(data, "rma", str), field(data, "serial", str), key, protection)
+        serial = field(data, "serial", str)
+        rotation = Rotation.verify(field(data, "rotation", str)) if vouched else None
+        if rotation is not None and (rotation.serial, rotation.new) != (serial, key):
+            raise Malformed("'rotation' is about another unit or key")
+        return cls(field(data, "rma", str), serial, key, protection, rotation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +87,75 @@ def enrol(session: Session, rma: str, request: Request) -> Enrolled:
     return Enrolled(key.state, nonce.value)
 
 
-def enrolled_key(session: Session, case: Case) -> DeviceKey | None:
-    """The key that speaks for the unit of a case."""
-    return session.scalar(
-        select(DeviceKey).where(DeviceKey.unit_id == case.unit_id, DeviceKey.state == KeyState.ENROLLED)
-    )
+def enrolled_key(session: Session, unit_id: int) -> DeviceKey | None:
+    """The key that speaks for a unit."""
+    return session.scalar(select(DeviceKey).where(DeviceKey.unit_id == unit_id, DeviceKey.state == KeyState.ENROLLED))
 
 
-def _row(session: Session, case: Case, request: Request) -> DeviceKey:
-    known = session.scalar(
-        select(DeviceKey).where(DeviceKey.unit_id == case.unit_id, DeviceKey.keyid == request.key.keyid)
-    )
-    if known is not None:
-        return known
-    state = KeyState.ENROLLED if enrolled_key(session, case) is None else KeyState.QUARANTINED
+def has_keys(session: Session, unit_id: int) -> bool:
+    """Whether any key ever asked to speak for a unit, whatever became of it."""
+    return session.scalar(select(DeviceKey.id).where(DeviceKey.unit_id == unit_id).limit(1)) is not None
+
+
+def key_of_unit(session: Session, unit_id: int, keyid: str) -> DeviceKey | None:
+    """The key with this id, whatever became of it, if it ever asked to speak for the unit."""
+    return session.scalar(select(DeviceKey).where(DeviceKey.unit_id == unit_id, DeviceKey.keyid == keyid))
+
+
+def add_key(session: Session, unit_id: int, key: PublicKey, protection: str, state: KeyState) -> DeviceKey:
+    """Take a key down that was not known of this unit yet."""
     row = DeviceKey(
-        unit_id=case.unit_id,
-        keyid=request.key.keyid,
-        public=request.key.to_json(),
-        protection=request.protection,
+        unit_id=unit_id,
+        keyid=key.keyid,
+        public=key.to_json(),
+        protection=protection,
         state=state,
         first_seen=now(),
         last_seen=now(),
     )
     session.add(row)
     session.flush()
-    note(session, case, f"key-{state.value}", keyid=row.keyid, protection=row.protection)
     return row
+
+
+def replace_enrolled(session: Session, row: DeviceKey) -> None:
+    """Let ``row`` speak for its unit; whichever key did before is replaced."""
+    current = enrolled_key(session, row.unit_id)
+    if current is not None:
+        current.state = KeyState.REPLACED
+        session.flush()  # before the other: at no moment are there two
+    row.state = KeyState.ENROLLED
+    session.flush()
+
+
+def _row(session: Session, case: Case, request: Request) -> DeviceKey:
+    """The key that is presented, as it stands after that. A unit's first key ever is believed; where that one was
+    revoked, the next is not a first one.
+    """
+    row = key_of_unit(session, case.unit_id, request.key.keyid)
+    if row is None:
+        first = not has_keys(session, case.unit_id)
+        state = KeyState.ENROLLED if first else KeyState.QUARANTINED
+        row = add_key(session, case.unit_id, request.key, request.protection, state)
+        if first:
+            believe(session, row, KeyLevel.TOFU, "first use")
+        elif not _handed_over(session, case, row, request.rotation):
+            note(session, case, "key-quarantined", keyid=row.keyid, protection=row.protection)
+            return row
+    elif row.state in {KeyState.ENROLLED, KeyState.REVOKED} or not _handed_over(session, case, row, request.rotation):
+        return row
+    note(session, case, "key-enrolled", keyid=row.keyid, protection=row.protection)
+    return row
+
+
+def _handed_over(session: Session, case: Case, row: DeviceKey, rotation: Rotation | None) -> bool:
+    """Whether the key that speaks for the unit has handed over to ``row``: then that one does."""
+    current = enrolled_key(session, case.unit_id)
+    if rotation is None or current is None or PublicKey.from_json(current.public) != rotation.old:
+        return False
+    if tidy_serial(rotation.serial) != case.unit.serial:
+        return False
+    replace_enrolled(session, row)
+    believe(session, row, level_of(session, current), f"handed over by {current.keyid}")
+    note(session, case, "key-replaced", keyid=current.keyid, by=row.keyid)
+    return True

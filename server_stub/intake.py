@@ -15,8 +15,8 @@ from server_stub.blobs import Blobs
 from server_stub.cases import note
 from server_stub.clock import now
 from server_stub.db import Bundle, Case, Database, Nonce, Upload
-from server_stub.db.models import BundleState, UploadState
-from server_stub.enrolment import enrolled_key
+from server_stub.db.models import BundleState, KeyState, UploadState
+from server_stub.enrolment import key_of_unit
 from server_stub.summary import UnreadableJournal, read_run, strict_findings
 from server_stub.units import tidy_serial
 from server_stub.uploads import Uploads
@@ -74,18 +74,51 @@ class Intake:
             finally:
                 self._uploads.release(upload_id, token)
 
+    def judge_again(self, unit_id: int) -> int:
+        """Look again at what is in quarantine of a unit, after staff have accepted a key; gives how many bundles are
+        accepted now.
+        """
+        with self._db.read() as session:
+            held = session.scalars(
+                select(Bundle.upload_id)
+                .join(Case, Case.id == Bundle.case_id)
+                .where(Case.unit_id == unit_id, Bundle.state == BundleState.QUARANTINED)
+                .order_by(Bundle.id)
+            ).all()
+        return sum(self._judge_again(upload_id) for upload_id in held)
+
+    def _judge_again(self, upload_id: str) -> bool:
+        upload = self._uploads.get(upload_id)
+        with self._db.read() as session:
+            digest = session.scalars(select(Bundle.sha256).where(Bundle.upload_id == upload_id)).one()
+        with self._blobs.local(digest) as file:
+            judged = self._verify(upload, file, digest)
+        if judged.reason:
+            return False
+        with self._db.write() as session:
+            bundle = session.scalars(select(Bundle).where(Bundle.upload_id == upload_id)).one()
+            case = session.get_one(Case, bundle.case_id)
+            nonce = _against_others(session, case, judged)
+            if judged.reason or bundle.state is not BundleState.QUARANTINED:
+                return False
+            _write(bundle, judged, nonce)
+            session.flush()
+            _use(nonce, bundle)
+            note(session, case, "bundle-accepted", sha256=digest, reason="", verdict=judged.verdict)
+        return True
+
     def _verify(self, upload: Upload, file: Path, digest: str) -> Judged:
         """What can be said without looking at other bundles."""
         if digest != upload.sha256:
             return Judged("the bytes that came do not have the digest that was announced")
-        with self._db.read() as session:
-            case = session.get_one(Case, upload.case_id)
-            key = enrolled_key(session, case)
-        if key is None:
-            return Judged("no key is enrolled for this unit")
         try:
-            with open_bundle(file, key=PublicKey.from_json(key.public)) as bundle:
+            with open_bundle(file) as bundle:
                 run = bundle.statement.run
+                with self._db.read() as session:
+                    case = session.get_one(Case, upload.case_id)
+                    wrong_key = _wrong_key(session, case, run.key)
+                if wrong_key:
+                    return Judged(wrong_key)
                 judged = Judged(run=run, verdict=run.verdict.value, reason=_foreign(run, case))
                 if not judged.reason:
                     view = read_run(bundle)
@@ -115,33 +148,60 @@ def _record(session: Session, upload_id: str, token: str, digest: str, judged: J
     case = session.get_one(Case, upload.case_id)
     nonce = None
     if judged.run is not None and not judged.reason:
-        judged.reason = _replayed(session, judged.run)
-        nonce = session.get(Nonce, judged.run.nonce) if judged.run.nonce is not None else None
-        if not judged.reason and judged.run.nonce is not None:
-            judged.reason = _wrong_nonce(session, nonce, case)
-    accepted = not judged.reason
-    bundle = Bundle(
-        case_id=case.id,
-        upload_id=upload_id,
-        sha256=digest,
-        size=upload.length,
-        received=now(),
-        state=BundleState.ACCEPTED if accepted else BundleState.QUARANTINED,
-        reason=judged.reason,
-        bundle_id=judged.run.bundle_id if judged.run else None,
-        statement=judged.run.to_json() if judged.run else {},
-        verdict=judged.verdict,
-        fresh=accepted and nonce is not None,
-        findings=judged.findings,
-    )
+        nonce = _against_others(session, case, judged)
+    bundle = Bundle(case_id=case.id, upload_id=upload_id, sha256=digest, size=upload.length, received=now())
+    _write(bundle, judged, nonce)
     session.add(bundle)
     session.flush()
-    if accepted and nonce is not None:
-        nonce.bundle_id = bundle.id
+    _use(nonce, bundle)
     upload.state = UploadState.SETTLED if digest == upload.sha256 else UploadState.MISMATCHED
     upload.lease = upload.lease_until = None
     note(session, case, f"bundle-{bundle.state.value}", sha256=digest, reason=judged.reason, verdict=judged.verdict)
     return True
+
+
+def _write(bundle: Bundle, judged: Judged, nonce: Nonce | None) -> None:
+    """What was found out, into the row."""
+    accepted = not judged.reason
+    bundle.state = BundleState.ACCEPTED if accepted else BundleState.QUARANTINED
+    bundle.reason = judged.reason
+    bundle.bundle_id = judged.run.bundle_id if judged.run else None
+    bundle.statement = judged.run.to_json() if judged.run else {}
+    bundle.verdict = judged.verdict
+    bundle.fresh = accepted and nonce is not None
+    bundle.findings = judged.findings
+
+
+def _use(nonce: Nonce | None, bundle: Bundle) -> None:
+    """A nonce counts once."""
+    if nonce is not None and bundle.state is BundleState.ACCEPTED:
+        nonce.bundle_id = bundle.id
+
+
+def _against_others(session: Session, case: Case, judged: Judged) -> Nonce | None:
+    """What is known besides, in the transaction in which the judgement is written; adds the reason to ``judged`` and
+    gives the nonce of the bundle.
+    """
+    assert judged.run is not None
+    nonce = session.get(Nonce, judged.run.nonce) if judged.run.nonce is not None else None
+    judged.reason = _wrong_key(session, case, judged.run.key) or _replayed(session, judged.run)
+    if not judged.reason and judged.run.nonce is not None:
+        judged.reason = _wrong_nonce(session, nonce, case, judged.run.key)
+    return nonce
+
+
+def _wrong_key(session: Session, case: Case, key: PublicKey) -> str:
+    """Why what this key sealed does not count for the unit of a case; ``""`` when it does. A key that was replaced
+    sealed honestly while it spoke for the unit, and a bundle may be late.
+    """
+    row = key_of_unit(session, case.unit_id, key.keyid)
+    if row is None:
+        return f"it was sealed by a key that is not enrolled for this unit ({key.keyid})"
+    if row.state is KeyState.QUARANTINED:
+        return f"it was sealed by a key that staff have not confirmed yet ({key.keyid})"
+    if row.state is KeyState.REVOKED:
+        return f"it was sealed by a key that staff have revoked ({key.keyid})"
+    return ""
 
 
 def _replayed(session: Session, run: Run) -> str:
@@ -150,8 +210,8 @@ def _replayed(session: Session, run: Run) -> str:
     return "this bundle was received before" if session.scalar(seen) is not None else ""
 
 
-def _wrong_nonce(session: Session, nonce: Nonce | None, case: Case) -> str:
-    key = enrolled_key(session, case)
+def _wrong_nonce(session: Session, nonce: Nonce | None, case: Case, sealer: PublicKey) -> str:
+    key = key_of_unit(session, case.unit_id, sealer.keyid)
     if nonce is None or nonce.case_id != case.id or key is None or nonce.key_id != key.id:
         return "the bundle carries a nonce that was not issued for this RMA number and key"
     return "the nonce of the bundle was used before" if nonce.bundle_id is not None else ""

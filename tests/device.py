@@ -13,7 +13,7 @@ from agent.journal import RunStore
 from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, RunVerdict, ocp
 from uploader import dsse, strict_json
 from uploader.bundle.format import Version
-from uploader.bundle.seal import Binding, Sealed, seal
+from uploader.bundle.seal import Binding, Sealed, SealingKey, seal
 from uploader.keys import DeviceKey
 
 TIME = "2026-11-23T14:22:33.123Z"
@@ -40,19 +40,21 @@ EMPTY = Contents()
 class Device:
     """``serial`` is what its firmware says; its state lives in ``folder``."""
 
-    def __init__(self, folder: Path, serial: str) -> None:
+    def __init__(self, folder: Path, serial: str, key: SealingKey | None = None) -> None:
         self.folder = folder
         self.serial = serial
-        self.key = DeviceKey.load_or_create(folder / "key")
+        self.key: SealingKey = key or DeviceKey.load_or_create(folder / "key")
 
-    def enrolment(self, rma: str) -> bytes:
+    def enrolment(self, rma: str, rotation: bytes | None = None) -> bytes:
         payload = {
             "rma": rma,
             "serial": self.serial,
             "key": self.key.public.to_json(),
-            "key_protection": "file",
+            "key_protection": self.key.protection,
             "time": TIME,
         }
+        if rotation is not None:
+            payload["rotation"] = rotation.decode()
         return dsse.sign(strict_json.canonical(payload), ENROLMENT_TYPE, self.key)
 
     def bundle(

@@ -15,11 +15,12 @@ from agent.model.utc import utc_text
 from uploader import dsse, strict_json
 from uploader.bundle.seal import SealingKey
 from uploader.http import Http, ReceiverError, Refused, nonsense
-from uploader.keys import PublicKey
+from uploader.keys import PublicKey, SigningKey
 from uploader.strict_json import Malformed, field
 
 API = "/api/v1"
 ENROLMENT_TYPE = "application/vnd.hibertek.aiodiag.enrolment+json"
+ROTATION_TYPE = "application/vnd.hibertek.aiodiag.rotation+json"
 _MAX_PIN = 4096
 _FIRST_ANSWER_S = 10.0
 """Seconds for the server's first answer. It needs no work there, and a person waits for it before the check begins;
@@ -103,8 +104,9 @@ class Receiver:
         except Refused as error:
             raise told(error, rma, serial) from error
 
-    def enrol(self, rma: str, serial: str, key: SealingKey) -> str:
-        """Make ``key`` known as this device's; gives the nonce for the next bundle.
+    def enrol(self, rma: str, serial: str, key: SealingKey, earlier: SigningKey | None = None) -> str:
+        """Make ``key`` known as this device's; gives the nonce for the next bundle. ``earlier`` vouches for it, so that
+        it takes the place of ``earlier`` where that one speaks for the serial.
 
         Raises :class:`UnknownCase`, and :class:`Quarantined` when the serial has another key already.
         """
@@ -115,6 +117,8 @@ class Receiver:
             "key_protection": key.protection,
             "time": utc_text(datetime.now(UTC)),
         }
+        if earlier is not None:
+            payload["rotation"] = rotation(serial, key.public, earlier).decode()
         envelope = dsse.sign(strict_json.canonical(payload), ENROLMENT_TYPE, key)
         try:
             data = self._post(f"cases/{quote(rma, safe='')}/enrolment", envelope)
@@ -164,6 +168,12 @@ class Receiver:
         except OSError as error:
             reason = Text("{path}: {error}", {"path": str(pin), "error": error.strerror or ""})
             raise ReceiverError(reason) from error
+
+
+def rotation(serial: str, new: PublicKey, old: SigningKey) -> bytes:
+    """The statement that ``new`` shall speak for the unit instead of ``old``, signed by ``old``."""
+    statement = {"serial": serial, "old": old.public.to_json(), "new": new.to_json()}
+    return dsse.sign(strict_json.canonical(statement), ROTATION_TYPE, old)
 
 
 def told(error: Refused, rma: str, serial: str) -> ReceiverError:

@@ -27,6 +27,23 @@ class KeyState(StrEnum):
 
     ENROLLED = "enrolled"
     QUARANTINED = "quarantined"
+    """Another key spoke for the unit when it came; staff decide."""
+    REPLACED = "replaced"
+    """It spoke for the unit until another one took its place. What it sealed still counts."""
+    REVOKED = "revoked"
+    """Staff refused it, or took it back. What it sealed does not count from then on."""
+
+
+class KeyLevel(StrEnum):
+    """How well it is known that a key is its unit's: the best first."""
+
+    FACTORY = "factory"
+    """Taken down where the unit was made."""
+    TPM_EK = "tpm-ek"
+    """Proven to be in a TPM of a known maker."""
+    TOFU = "tofu"
+    """Trusted on first use, or on the word of staff."""
+    UNKNOWN = "unknown"
 
 
 class UploadState(StrEnum):
@@ -126,6 +143,18 @@ class DeviceKey(Base):
         Index("one_row_per_key", "unit_id", "keyid", unique=True),
         _unique_where("one_enrolled_key", "unit_id", condition="state = 'enrolled'"),
     )
+
+
+class KeyProof(Base):
+    """Why a key was believed to be its unit's; the best of them is its level. Only ever added."""
+
+    __tablename__ = "key_proofs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[int] = mapped_column(ForeignKey("device_keys.id"), index=True)
+    level: Mapped[KeyLevel]
+    why: Mapped[str]
+    time: Mapped[datetime]
 
 
 class Nonce(Base):

@@ -34,7 +34,22 @@ EVENT = {
     "case-opened": Text("The case was opened"),
     "key-enrolled": Text("The key of the unit was enrolled"),
     "key-quarantined": Text("Another key asked to speak for the unit; it was set aside for service staff"),
+    "key-replaced": Text("The key of the unit handed over to another one"),
+    "key-accepted": Text("Service staff confirmed a key of the unit"),
+    "key-revoked": Text("Service staff refused or revoked a key of the unit"),
+    "key-of-factory": Text("The key of the unit was taken down at the factory"),
     "upload-started": Text("A diagnosis is being uploaded"),
     "bundle-accepted": Text("A diagnosis was received and verified"),
     "bundle-quarantined": Text("A diagnosis was received but not accepted; it is kept for service staff"),
 }
+
+KEY_LEVEL = {
+    "factory": Text("key known since the factory"),
+    "tpm-ek": Text("key proven to be in a TPM"),
+    "tofu": Text("key trusted on first use"),
+    "unknown": Text("key not confirmed"),
+}
+
+KEY_PROTECTION = {"tpm": Text("kept in the TPM, as the unit says"), "file": Text("kept in a file")}
+
+KEY_REVOKED = Text("revoked since")

@@ -17,9 +17,11 @@ from agent.texts import render
 from server_stub.cases import find_by_claim, find_by_serial, timeline
 from server_stub.clock import now
 from server_stub.db import Bundle, Case, CaseStatus
-from server_stub.db.models import BundleState
+from server_stub.db.models import BundleState, KeyState
+from server_stub.enrolment import key_of_unit
+from server_stub.key_levels import level_of
 from server_stub.pages.bundle_view import BundleView, view_bundle
-from server_stub.pages.labels import EVENT, STATUS, VERDICT, WARRANTY
+from server_stub.pages.labels import EVENT, KEY_LEVEL, KEY_PROTECTION, KEY_REVOKED, STATUS, VERDICT, WARRANTY
 from server_stub.pages.language import language
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
@@ -80,6 +82,7 @@ def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: s
         chosen=chosen,
         view=view,
         problem=problem,
+        key_words=_key_words(here, chosen, case, lang) if chosen else [],
         base=f"/cases/{case.rma}/bundles/{chosen.bundle_id}" if chosen else "",
         link=lambda path, **query: link(request, path, **query),
     )
@@ -179,6 +182,17 @@ def _view(here: Receiver, row: Bundle, case: Case, lang: str) -> tuple[BundleVie
             return view_bundle(opened, lang, case.unit.shipped, now().date()), ""
     except (BundleRejected, UnreadableJournal, FileNotFoundError) as error:
         return None, str(error)
+
+
+def _key_words(here: Receiver, row: Bundle, case: Case, lang: str) -> list[str]:
+    """How the key that sealed a bundle is kept, and what is known of it by now."""
+    words = [KEY_PROTECTION[row.statement["key_protection"]]]
+    with here.db.read() as session:
+        key = key_of_unit(session, case.unit_id, row.statement["key"]["keyid"])
+        if key is not None:
+            words += [KEY_LEVEL[level_of(session, key).value]]
+            words += [KEY_REVOKED] if key.state is KeyState.REVOKED else []
+    return [render(word, lang) for word in words]
 
 
 def _steps(request: Request, case: Case) -> list[tuple[str, str]]:

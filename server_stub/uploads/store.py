@@ -14,7 +14,7 @@ from server_stub.cases import find_by_serial, note
 from server_stub.clock import now
 from server_stub.db import Case, Database, Upload
 from server_stub.db.models import UploadState
-from server_stub.enrolment import enrolled_key
+from server_stub.enrolment import has_keys
 from server_stub.problems import Problem, unknown_case
 from server_stub.settings import LEASE_S
 from server_stub.uploads.headers import Creation
@@ -41,7 +41,7 @@ class Uploads:
             case = find_by_serial(session, wanted.rma, wanted.serial)
             if case is None:
                 raise unknown_case()
-            if enrolled_key(session, case) is None:
+            if not has_keys(session, case.unit_id):
                 raise Problem("not-enrolled", "Enrol the unit's key first.")
             known = _known(session, case, wanted)
             if known is not None:

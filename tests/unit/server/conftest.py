@@ -52,8 +52,8 @@ class Bench:
     def device(self, serial: str = "HB24A0017", name: str = "device") -> Device:
         return Device(self.folder / name, serial)
 
-    def enrol(self, device: Device, rma: str) -> Any:
-        return self.http.post(f"{API}/cases/{rma}/enrolment", data=device.enrolment(rma))
+    def enrol(self, device: Device, rma: str, rotation: bytes | None = None) -> Any:
+        return self.http.post(f"{API}/cases/{rma}/enrolment", data=device.enrolment(rma, rotation))
 
     def nonce(self, device: Device, rma: str) -> str:
         return str(self.enrol(device, rma).json()["nonce"])

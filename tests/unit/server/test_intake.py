@@ -84,7 +84,7 @@ def test_another_key_than_the_enrolled_one_is_not_believed(bench: Bench) -> None
     bench.enrol(bench.device(SERIAL, "honest"), case.rma)
     forged = bench.device(SERIAL, "other").bundle(case.rma)
     location = bench.upload(case.rma, SERIAL, forged.path.read_bytes())
-    rejected(bench, location, "the signature is not that of the expected key")
+    rejected(bench, location, "sealed by a key that is not enrolled for this unit")
 
 
 def test_one_changed_byte_anywhere_is_noticed(bench: Bench) -> None:

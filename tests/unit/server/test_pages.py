@@ -223,7 +223,7 @@ def test_a_quarantined_bundle_is_listed_with_its_reason_and_not_opened(bench: Be
     forged = bench.device(SERIAL, "other").bundle(opened.case.rma)
     bench.upload(opened.case.rma, SERIAL, forged.path.read_bytes())
     page = bench.http.get(opened.path).text
-    assert "the signature is not that of the expected key" in page
+    assert "sealed by a key that is not enrolled for this unit" in page
     assert "not accepted" in page
     path = f"/cases/{opened.case.rma}/bundles/{forged.bundle_id}/journal"
     assert bench.http.get(path, params={"claim": opened.claim}).status_code == 404
