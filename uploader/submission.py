@@ -9,23 +9,29 @@ from typing import Any
 from agent.model.run_view import RunView
 from uploader.bundle.format import Version
 from uploader.bundle.seal import Binding, Sealed, seal
+from uploader.device_key import TPM_FOLDER, Tell, TpmKey, device_key
 from uploader.http import ReceiverError
 from uploader.keys import DeviceKey
 from uploader.outbox import Entry, Outbox
 from uploader.receipt import Receipt
 from uploader.receiver import Receiver
 from uploader.send import Progress, send
+from uploader.tpm import Tpm
 
 
 class Desk:
-    """The device's key, sealed bundles and outbox, below one state directory.
+    """The device's key, sealed bundles and outbox, below one state directory. What a person should know of the key is
+    told once.
 
     Its methods raise :class:`~uploader.keys.KeyUnusable`, :class:`~uploader.bundle.seal.SealFailed`,
     :class:`~uploader.outbox.OutboxError` and :class:`~uploader.http.ReceiverError`.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, tell: Tell, tpm: Tpm | None = None) -> None:
         self._state = state
+        self._tell = tell
+        self._tpm = tpm or Tpm(state / "key" / TPM_FOLDER)
+        self._keys: dict[str, DeviceKey | TpmKey] = {}
         self.outbox = Outbox(state / "outbox")
 
     def announce(self, address: str, rma: str, serial: str) -> str:
@@ -46,7 +52,7 @@ class Desk:
             plan=Version(_text(view.parameters, "plan"), _text(view.metadata, "plan_version")),
             verdict=view.verdict,
         )
-        return seal(run_directory, self._state / "bundles", self._key(), binding)
+        return seal(run_directory, self._state / "bundles", self.key(binding.serial), binding)
 
     def send(self, entry: Entry, progress: Progress | None = None) -> Receipt:
         """Send one entry. The device announces itself first: the bundle may have been sealed where no network was.
@@ -61,12 +67,16 @@ class Desk:
             raise
         return send(self.outbox, entry, receiver, progress)
 
+    def key(self, serial: str) -> DeviceKey | TpmKey:
+        """The key of the unit with this serial number. Looked for once: what was announced is what seals."""
+        if serial not in self._keys:
+            self._keys[serial] = device_key(self._state / "key", serial, self._tpm, self._tell)
+        return self._keys[serial]
+
     def _announce(self, receiver: Receiver, rma: str, serial: str) -> str:
         receiver.info()  # its key is compared before it is told anything
-        return receiver.enrol(rma, serial, self._key())
-
-    def _key(self) -> DeviceKey:
-        return DeviceKey.load_or_create(self._state / "key")
+        key = self.key(serial)
+        return receiver.enrol(rma, serial, key, key.earlier if isinstance(key, TpmKey) else None)
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.catalogue import entries
@@ -14,6 +13,7 @@ from agent.texts import render
 
 if TYPE_CHECKING:
     from agent.diagnose.series import Curve
+    from uploader.keys import SigningKey
 
 PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.certificate+json"
 _VERDICTS = {
@@ -45,12 +45,11 @@ _STYLE = (
 )
 
 
-def signed(certificate: Mapping[str, Any], state: Path) -> bytes:
+def signed(certificate: Mapping[str, Any], key: SigningKey) -> bytes:
     """The certificate in a DSSE envelope, signed by the device's key. Raises :class:`uploader.keys.KeyUnusable`."""
     from uploader import dsse, strict_json
-    from uploader.keys import DeviceKey
 
-    return dsse.sign(strict_json.canonical(dict(certificate)), PAYLOAD_TYPE, DeviceKey.load_or_create(state / "key"))
+    return dsse.sign(strict_json.canonical(dict(certificate)), PAYLOAD_TYPE, key)
 
 
 def page(certificate: Mapping[str, Any], language: str, curves: Sequence[Curve] = ()) -> str:

@@ -18,7 +18,7 @@ from agent.cli.problem import INCOMPLETE, Problem, explained
 from agent.cli.progress import live
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
-from agent.cli.streams import print_json, tell
+from agent.cli.streams import print_json, tell, teller
 from agent.model import Text
 from agent.texts import render
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace, unit: dict[str, str]) -> Iterator[UnderWay]:
     from uploader.submission import Desk
 
     state = state_directory()
-    desk, store = Desk(state), RunStore(state)
+    desk, store = Desk(state, teller(args.lang)), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, unit["serial"]) if args.rma else None
     with explained():
@@ -112,7 +112,7 @@ def going_on(args: argparse.Namespace, waiting: Resumable, journal: Journal) -> 
 
     with explained(), journal, _remembered(waiting.run.name), live(args.lang) as shown:
         seen = [shown] if shown else []
-        yield UnderWay(waiting.run, journal, Host(), Desk(state_directory()), None, args.lang, seen)
+        yield UnderWay(waiting.run, journal, Host(), Desk(state_directory(), teller(args.lang)), None, args.lang, seen)
 
 
 def restarter(language: str) -> Restarter:
@@ -212,7 +212,8 @@ def tell_verification(
 
     path = _written(under_way, "certificates", "certificate.json", certificate)
     with explained():
-        _kept(path.with_suffix(".dsse.json"), signed(certificate, state_directory()))
+        key = under_way.desk.key(certificate["unit"].get("serial", ""))
+        _kept(path.with_suffix(".dsse.json"), signed(certificate, key))
     _kept(path.with_suffix(".html"), page(certificate, args.lang, _curves(under_way.run)).encode())
     about = {**certificate, "certificate": str(path), "page": str(path.with_suffix(".html"))}
     lines = [standing_text(state), Text("The certificate is {path}", {"path": str(path.with_suffix(".html"))})]

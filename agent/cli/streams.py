@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from agent.cli.plain import clean
@@ -49,6 +50,11 @@ def print_json(document: Any) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=2)
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
     print(_UNUSUAL.sub(_escaped if unicode else _escaped_always, text))
+
+
+def teller(language: str) -> Callable[[Text], None]:
+    """:func:`tell` in this language, for whoever knows only what to say."""
+    return lambda text: tell(text, language)
 
 
 def tell(text: Text, language: str, details: str = "") -> None:

@@ -45,5 +45,8 @@ PROGRAMS: dict[str, Program] = {
     "systemctl": Program(
         ("/usr/bin/systemctl", "/bin/systemctl"), "systemd", "restarting the unit where a plan says so"
     ),
+    "tpm2_createprimary": Program(("/usr/bin/tpm2_createprimary",), "tpm2-tools", "the device's key in the TPM"),
+    "tpm2_flushcontext": Program(("/usr/bin/tpm2_flushcontext",), "tpm2-tools", "room in the TPM"),
+    "tpm2_sign": Program(("/usr/bin/tpm2_sign",), "tpm2-tools", "signatures by the TPM"),
     "v4l2-ctl": Program(("/usr/bin/v4l2-ctl",), "v4l-utils", "pictures of the cameras, of which none is kept"),
 }

@@ -73,7 +73,7 @@ ALLOWED = {
         "agent/replay",
         "uploader",
     },
-    "uploader": {"agent/model", "agent/durable", "agent/journal"},
+    "uploader": {"agent/model", "agent/durable", "agent/journal", "agent/tools"},
     "server_stub": {"agent/model", "agent/catalogue", "agent/texts", "uploader"},
 }
 # Of the uploader, the receiver may know the bundle's format and its verification, nothing else.

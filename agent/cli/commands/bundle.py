@@ -10,7 +10,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import receiver_address
 from agent.cli.settings import server_address, state_directory
-from agent.cli.streams import print_json
+from agent.cli.streams import print_json, teller
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
 from agent.texts import render
@@ -54,7 +54,7 @@ def run_seal(args: argparse.Namespace) -> int:
     from uploader.submission import Desk
 
     state = state_directory()
-    store, desk = RunStore(state), Desk(state)
+    store, desk = RunStore(state), Desk(state, teller(args.lang))
     run_id = args.run_id or store.latest()
     if run_id is None:
         raise Problem(Text("there is no run yet; start one with: aiodiag selfcheck"))

@@ -12,7 +12,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
-from agent.cli.streams import print_json
+from agent.cli.streams import print_json, teller
 from agent.model import Text
 from agent.model.verdict import exit_status
 from agent.texts import render
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     request = _request(args)
     state = state_directory()
-    desk, store = Desk(state), RunStore(state)
+    desk, store = Desk(state, teller(args.lang)), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, request.unit["serial"]) if request.rma else None
     announce_length(request.plan, args.lang)

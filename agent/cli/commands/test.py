@@ -12,6 +12,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
+from agent.cli.streams import teller
 from agent.model import Text
 from agent.model.verdict import exit_status
 from agent.texts import render
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         {"tests": names, "seconds": seconds, "seed": seed},
     )
     state = state_directory()
-    desk, store = Desk(state), RunStore(state)
+    desk, store = Desk(state, teller(args.lang)), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, unit["serial"]) if args.rma else None
     for noticed in disturbances(names):

@@ -10,7 +10,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import INCOMPLETE, Problem, explained
 from agent.cli.sending import deliver, receiver_address
 from agent.cli.settings import state_directory
-from agent.cli.streams import print_json
+from agent.cli.streams import print_json, teller
 from agent.model import Text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from uploader.outbox import State
     from uploader.submission import Desk
 
-    desk = Desk(state_directory())
+    desk = Desk(state_directory(), teller(args.lang))
     with explained():
         if args.bundles:
             entries = [_put(desk, Path(bundle), args.server) for bundle in args.bundles]

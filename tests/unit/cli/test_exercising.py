@@ -213,9 +213,8 @@ def test_every_verdict_has_a_sentence_of_its_own() -> None:
 
 
 def test_the_certificate_is_signed_by_the_device(state: Path) -> None:
-    state.mkdir(mode=0o700)
-    envelope = signed(CERTIFICATE, state)
     key = DeviceKey.load_or_create(state / "key")
+    envelope = signed(CERTIFICATE, key)
     payload = dsse.verify(envelope, PAYLOAD_TYPE, key.public, max_size=1 << 20)
     assert json.loads(payload) == CERTIFICATE
     with pytest.raises(dsse.EnvelopeRejected):
