@@ -58,7 +58,7 @@ class Tpm:
     """The TPM that ``tcti`` names (tpm2-tools, ``man tpm2-tctis``), asked through files in ``folder``.
 
     The folder is this user's alone, and held meanwhile: one asks at a time. Each call raises :class:`TpmUnusable`
-    (:class:`~uploader.keys.KeyUnusable` for a folder that cannot be used), and comes back within three times
+    (:class:`~uploader.keys.KeyUnusable` for a folder that cannot be used), and comes back within four times
     ``answer_s`` and some seconds. The kernel's resource manager is the default; nothing in the environment changes it.
     """
 
@@ -68,24 +68,18 @@ class Tpm:
         self._answer_s = answer_s
 
     def public(self) -> PublicKey:
-        """The key that the template gives now."""
+        """The key that the template gives now, after it has signed something: one that cannot is no key."""
         with self._at_work() as work:
-            return self._create(work)
+            key = self._create(work)
+            self._signature(work, key, b"")
+            return key
 
     def sign(self, data: bytes, key: PublicKey) -> Signature:
         """The signature over SHA-256 of ``data``, when the TPM's key still is ``key``; it was verified."""
         with self._at_work() as work:
             if self._create(work) != key:
                 raise TpmUnusable(Text("the TPM has another key than before"))
-            (work / "digest").write_bytes(hashlib.sha256(data).digest())
-            words = ["-c", f"{work}/context", "-g", "sha256", "-s", "ecdsa", "-f", "plain", "-d"]
-            self._ask("tpm2_sign", *words, "-o", f"{work}/signature", f"{work}/digest")
-            try:
-                made = Signature(key.keyid, p256.canonical(_read(work / "signature")).hex())
-                key.sslib.verify_signature(made, data)
-            except (Malformed, UnverifiedSignatureError) as error:
-                raise TpmUnusable(Text("the TPM gives signatures that are wrong")) from error
-            return made
+            return self._signature(work, key, data)
 
     @contextmanager
     def _at_work(self) -> Iterator[Path]:
@@ -124,6 +118,18 @@ class Tpm:
         except Malformed as error:
             raise TpmUnusable(Text("the TPM gives no key")) from error
 
+    def _signature(self, work: Path, key: PublicKey, data: bytes) -> Signature:
+        """By the key whose context is in ``work``."""
+        (work / "digest").write_bytes(hashlib.sha256(data).digest())
+        words = ["-c", f"{work}/context", "-g", "sha256", "-s", "ecdsa", "-f", "plain", "-d"]
+        self._ask("tpm2_sign", *words, "-o", f"{work}/signature", f"{work}/digest")
+        try:
+            made = Signature(key.keyid, p256.canonical(_read(work / "signature")).hex())
+            key.sslib.verify_signature(made, data)
+        except (Malformed, UnverifiedSignatureError) as error:
+            raise TpmUnusable(Text("the TPM gives signatures that are wrong")) from error
+        return made
+
     def _ask(self, program: str, *args: str) -> None:
         """Run a program of tpm2-tools. What it loaded is let go of: without a resource manager a TPM has three places
         for objects (TPM 2.0 Library, part 1, 37.5), and with one this is a moment's work.
@@ -150,5 +156,9 @@ def _told(stderr: bytes) -> Text:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MAX_FILE)
+    """What a program wrote; nothing where it wrote nothing."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_FILE)
+    except FileNotFoundError:
+        return b""

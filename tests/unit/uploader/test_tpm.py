@@ -211,6 +211,21 @@ def test_without_tpm2_tools_the_key_is_in_a_file_and_the_reason_is_told(
     assert told[0] == "tpm2_createprimary is not installed"
 
 
+def test_a_tpm_that_makes_a_key_and_does_not_sign_is_none(
+    swtpm: Swtpm, unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROGRAMS, "tpm2_sign", Program(("/nonexistent/x",), "tpm2-tools", "test"))
+    assert isinstance(unit.key(swtpm), DeviceKey)
+    assert unit.told[0] == "tpm2_sign is not installed"
+
+
+def test_a_wrong_signature_is_not_used(swtpm: Swtpm, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that signs nothing, in the place of the one that signs."""
+    monkeypatch.setitem(PROGRAMS, "tpm2_sign", Program(("/bin/true",), "tpm2-tools", "test"))
+    assert isinstance(unit.key(swtpm), DeviceKey)
+    assert unit.told[0] == "the TPM gives signatures that are wrong"
+
+
 def test_the_environment_does_not_choose_the_tpm(swtpm: Swtpm, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     """tpm2-tools take one from there where no other was named."""
     monkeypatch.setenv("TPM2TOOLS_TCTI", swtpm.tcti)
