@@ -51,6 +51,7 @@ class Request:
         data = loads(payload, max_size=BODY_CAP, max_depth=4)
         vouched = isinstance(data, dict) and "rotation" in data
         exactly(data, ("rma", "serial", "key", "key_protection", "time", *(("rotation",) if vouched else ())))
+        field(data, "time", str)
         protection = field(data, "key_protection", str)
         if protection not in _PROTECTIONS:
             raise Malformed("'key_protection' is neither file nor tpm")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from server_stub.cli import main
-from server_stub.db import Bundle, DeviceKey, Event
+from server_stub.db import Bundle, Database, DeviceKey, Event
 from server_stub.key_levels import level_of
 from server_stub.settings import API
-from tests.device import Device
+from tests.device import ENROLMENT_TYPE, Device
 from tests.p256_key import P256Key
 from tests.unit.server.conftest import Bench, problem
 from uploader import dsse, strict_json
@@ -239,6 +239,38 @@ def test_the_case_page_says_how_well_the_key_is_known(bench: Bench) -> None:
     assert "kept in the TPM, as the unit says · key trusted on first use" in page
     assert staff(bench, "revoke-key", device) == 0
     assert "revoked since" in bench.http.get(opened.path).text
+
+
+def test_a_database_from_before_levels_were_taken_down_is_taken_over(bench: Bench, rma: str) -> None:
+    device = bench.device(SERIAL)
+    bench.enrol(device, rma)
+    with bench.receiver.db.write() as session:
+        session.execute(text("DROP TABLE key_proofs"))
+    Database(bench.receiver.settings.database_url).close()
+    assert state(bench, device) == ("enrolled", "unknown")
+    assert bench.enrol(device, rma).json()["status"] == "enrolled"
+
+
+@pytest.mark.parametrize("name", ["rma", "serial", "key", "key_protection", "time", "rotation"])
+@pytest.mark.parametrize("value", [None, 7, [], {}, "absent", "doubled"])
+def test_an_enrolment_with_a_field_missing_or_doubled_or_of_another_kind_is_refused(
+    bench: Bench, rma: str, name: str, value: Any
+) -> None:
+    device = in_tpm(bench)
+    good = json.loads(dsse.peek(device.enrolment(rma), ENROLMENT_TYPE, max_size=10_000))
+    if value == "doubled":
+        member = strict_json.canonical({name: good.get(name, "x")})[1:]
+        payload = strict_json.canonical({**good, name: good.get(name, "x")})[:-1] + b"," + member
+    elif value == "absent":
+        payload = strict_json.canonical({key: held for key, held in good.items() if key != name})
+    else:
+        payload = strict_json.canonical({**good, name: value})
+    answer = bench.http.post(f"{API}/cases/{rma}/enrolment", data=dsse.sign(payload, ENROLMENT_TYPE, device.key))
+    if (name, value) == ("rotation", "absent"):
+        assert answer.status_code == 200  # nobody has to vouch
+    else:
+        problem(answer, 400, "bad-request")
+        assert states(bench) == {}
 
 
 FIELDS = ("serial", "old", "new")

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ def test_nothing_is_left_in_the_tpm(swtpm: Swtpm, unit: Unit) -> None:
     for number in range(3):
         envelope = dsse.sign(b"%d" % number, "application/x", key)
         assert dsse.verify(envelope, "application/x", key.public, max_size=10_000) == b"%d" % number
+
+
+def test_one_asks_at_a_time(swtpm: Swtpm, unit: Unit) -> None:
+    """Two starts of the agent on one unit."""
+    keys = [unit.key(swtpm) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        envelopes = list(pool.map(lambda key: dsse.sign(b"x", "application/x", key), keys))
+    for envelope in envelopes:
+        assert dsse.verify(envelope, "application/x", keys[0].public, max_size=10_000) == b"x"
 
 
 def test_a_lockout_after_wrong_passwords_does_not_lock_the_key(swtpm: Swtpm, unit: Unit, tmp_path: Path) -> None:
