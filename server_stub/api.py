@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,18 +19,22 @@ from server_stub.problems import Problem, unknown_case
 from server_stub.receipts import receipt
 from server_stub.receiver import Here, Receiver
 from server_stub.settings import API, BODY_CAP
+from uploader.bundle.recipient import sign_recipient
 
 router = APIRouter(prefix=API)
 
 
 @router.get("/receiver")
 def about(here: Here) -> dict[str, Any]:
-    """Who this is, and the key that its receipts are signed with."""
+    """Who this is, the key that its receipts are signed with, and, signed by it, whom a bundle on a stick is encrypted
+    to.
+    """
     return {
         "name": "aiodiag-server",
         "version": __version__,
         "key": here.key.public.to_json(),
         "uploads": f"{API}/uploads",
+        "recipient": json.loads(sign_recipient(here.age.recipient, here.key)),
     }
 
 

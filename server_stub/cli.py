@@ -16,11 +16,14 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from server_stub import keys_cli
+from server_stub.age import AgeIdentity, AgeUnusable
 from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
 from server_stub.clock import iso
 from server_stub.db import Database
+from server_stub.importing import ImportRefused, import_file
 from server_stub.receiver import DataInUse, Receiver
+from server_stub.rma import tidy_rma
 from server_stub.settings import Settings, default_data
 from uploader.keys import KeyUnusable
 
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (ValueError, OSError, SQLAlchemyError, KeyUnusable, DataInUse) as error:
+    except (ValueError, OSError, SQLAlchemyError, KeyUnusable, AgeUnusable, DataInUse, ImportRefused) as error:
         print(f"aiodiag-server: {str(error).splitlines()[0]}", file=sys.stderr)
         return USAGE
 
@@ -80,6 +83,21 @@ def _cases(arguments: argparse.Namespace) -> int:
     with _database(arguments.data).read() as session:
         for case in all_cases(session):
             print(f"{case.rma}  {iso(case.created)}  {case.status.value:<17}  {case.unit.serial}")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    imported = import_file(Settings(arguments.data), arguments.file, arguments.rma)
+    if not imported.accepted:
+        raise ImportRefused(f"{arguments.file}: kept in quarantine: {imported.bundle.reason}")
+    bundle = imported.bundle
+    answer = {"rma": imported.rma, "bundle_id": bundle.bundle_id, "sha256": bundle.sha256, "fresh": bundle.fresh}
+    print(json.dumps(answer))
+    return 0
+
+
+def _recipient(arguments: argparse.Namespace) -> int:
+    print(AgeIdentity.load_or_create(Settings(arguments.data).age).recipient)
     return 0
 
 
@@ -143,7 +161,22 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("cases", parents=[data], help="list the cases, the newest first")
     listing.set_defaults(run=_cases)
     keys_cli.register(commands, data)
+
+    importing = commands.add_parser("import", parents=[data], help="take in a bundle from a stick; prints JSON")
+    importing.add_argument("file", type=Path, metavar="FILE", help="the bundle, encrypted to this receiver or plain")
+    importing.add_argument("--rma", type=_rma, metavar="NUMBER", help="its case, where it was sealed without one")
+    importing.set_defaults(run=_import)
+
+    recipient = commands.add_parser("recipient", parents=[data], help="the age key that bundles are encrypted to")
+    recipient.set_defaults(run=_recipient)
     return parser
+
+
+def _rma(text: str) -> str:
+    tidy = tidy_rma(text)
+    if not tidy:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no RMA number")
+    return tidy
 
 
 def _port(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from server_stub.age import AgeIdentity
 from server_stub.blobs import Blobs, FileBlobs
 from server_stub.db import Database
 from server_stub.intake import Intake
@@ -22,7 +23,8 @@ class DataInUse(Exception):
 
 class Receiver:
     """Owns the data directory while it lives. Raises :class:`DataInUse` when somebody else does, ``OSError`` when the
-    directory cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key cannot.
+    directory cannot be used, and ``uploader.keys.KeyUnusable`` or ``server_stub.age.AgeUnusable`` when the receiver's
+    key or age identity cannot.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -30,6 +32,7 @@ class Receiver:
         self.settings = settings
         self._lock = _lock(settings)
         self.key: SigningKey = DeviceKey.load_or_create(settings.key)
+        self.age = AgeIdentity.load_or_create(settings.age)
         self.db = Database(settings.database_url)
         self.blobs: Blobs = FileBlobs(settings.bundles)
         self.uploads = Uploads(self.db, settings.spool)

@@ -45,6 +45,11 @@ class Settings:
         """The receiver's own key."""
         return self.data / "key"
 
+    @property
+    def age(self) -> Path:
+        """The identity that bundles on a stick are encrypted to, beside the receiver's own key."""
+        return self.key / "age.txt"
+
     def prepare(self) -> None:
         """Make the directories, for nobody else to read; raises ``OSError`` when that cannot be done."""
         for folder in (self.data, self.spool, self.bundles):

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from agent import durable
 from agent.model import Text
 from agent.model.utc import utc_text
 from uploader import dsse, strict_json
+from uploader.bundle.recipient import read_recipient
 from uploader.bundle.seal import SealingKey
 from uploader.http import Http, ReceiverError, Refused, nonsense
 from uploader.keys import PublicKey, SigningKey
+from uploader.pins import Pin, pin_path, read_pin, write_pin
 from uploader.strict_json import Malformed, field
 
 API = "/api/v1"
 ENROLMENT_TYPE = "application/vnd.hibertek.aiodiag.enrolment+json"
 ROTATION_TYPE = "application/vnd.hibertek.aiodiag.rotation+json"
-_MAX_PIN = 4096
 _FIRST_ANSWER_S = 10.0
 """Seconds for the server's first answer. It needs no work there, and a person waits for it before the check begins;
 ours, after the 10 s that keep a person's attention (Nielsen, Usability Engineering, 1993, section 5.5).
@@ -42,12 +41,15 @@ class KeyChanged(ReceiverError):
 
 @dataclass(frozen=True, slots=True)
 class ReceiverInfo:
-    """Who the receiver says it is. ``uploads`` is the path of its tus endpoint."""
+    """Who the receiver says it is. ``uploads`` is the path of its tus endpoint; ``recipient`` (``age1...``, signed by
+    ``key``) is for bundles that go there without a network, ``None`` at a receiver that takes none.
+    """
 
     name: str
     version: str
     key: PublicKey
     uploads: str
+    recipient: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,18 @@ class Receiver:
         if self._info is None:
             data = self.http.call("GET", self._path("receiver"), limit_s=_FIRST_ANSWER_S).json()
             try:
+                key = PublicKey.from_json(field(data, "key", dict))
                 info = ReceiverInfo(
                     name=field(data, "name", str),
                     version=field(data, "version", str),
-                    key=PublicKey.from_json(field(data, "key", dict)),
+                    key=key,
                     uploads=field(data, "uploads", str),
+                    recipient=read_recipient(data["recipient"], key) if "recipient" in data else None,
                 )
             except Malformed as error:
                 raise nonsense(self.base_url, str(error)) from error
             self.http.url(info.uploads)
-            self._compare_key(info.key)
+            self._compare(info)
             self._info = info
         return self._info
 
@@ -144,30 +148,17 @@ class Receiver:
     def _path(self, path: str) -> str:
         return f"{self.base_url}{API}/{path}"
 
-    def _compare_key(self, key: PublicKey) -> None:
-        pin = self._state_dir / "receivers" / f"{hashlib.sha256(self.base_url.encode()).hexdigest()}.json"
-        server = {"server": self.base_url}
-        try:
-            with pin.open("rb") as file:
-                known = PublicKey.from_json(
-                    strict_json.loads(file.read(_MAX_PIN), max_size=_MAX_PIN, max_depth=4).get("key")
-                )
-        except FileNotFoundError:
-            self._remember(pin, key)
-            return
-        except (OSError, Malformed, AttributeError) as error:
-            raise ReceiverError(Text("{path} is damaged", {"path": str(pin)}), str(error)) from error
-        if known != key:
+    def _compare(self, info: ReceiverInfo) -> None:
+        known = read_pin(self._state_dir, self.base_url)
+        if known is not None and known.key != info.key:
+            server = {"server": self.base_url}
             reason = Text("the key of the server {server} has changed; nothing was sent", server)
-            raise KeyChanged(reason, f"{known.keyid} was expected in {pin}, {key.keyid} was given")
-
-    def _remember(self, pin: Path, key: PublicKey) -> None:
-        try:
-            pin.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            durable.replace(pin, strict_json.canonical({"base_url": self.base_url, "key": key.to_json()}))
-        except OSError as error:
-            reason = Text("{path}: {error}", {"path": str(pin), "error": error.strerror or ""})
-            raise ReceiverError(reason) from error
+            pin = pin_path(self._state_dir, self.base_url)
+            raise KeyChanged(reason, f"{known.key.keyid} was expected in {pin}, {info.key.keyid} was given")
+        # The key vouches for another recipient, too; one that is not told any more is kept: it was the receiver's.
+        told = Pin(self.base_url, info.key, info.recipient or (known.recipient if known else None))
+        if told != known:
+            write_pin(self._state_dir, told)
 
 
 def rotation(serial: str, new: PublicKey, old: SigningKey) -> bytes:

@@ -27,6 +27,7 @@ def explained(status: int = INCOMPLETE) -> Iterator[None]:
     from agent.diagnose.files import InputRefused
     from agent.journal import JournalDamaged, JournalError
     from agent.runner.restarting import Restarting, RestartRefused
+    from uploader.bundle.encrypt import EncryptFailed
     from uploader.bundle.seal import SealFailed
     from uploader.bundle.verify import BundleRejected
     from uploader.http import BadAddress, ReceiverError
@@ -38,7 +39,7 @@ def explained(status: int = INCOMPLETE) -> Iterator[None]:
         yield
     except (BadAddress, UnknownCase, InputRefused) as e:
         raise Problem(e.reason, USAGE) from e
-    except (JournalError, SealFailed, BundleRejected, ReceiverError, KeyUnusable, OutboxError) as e:
+    except (JournalError, SealFailed, EncryptFailed, BundleRejected, ReceiverError, KeyUnusable, OutboxError) as e:
         raise Problem(e.reason, status) from e
     except (Restarting, RestartRefused) as e:
         raise Problem(e.reason, status) from e

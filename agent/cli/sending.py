@@ -14,7 +14,10 @@ from agent.model import Text
 from agent.texts import render
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uploader.outbox import Entry
+    from uploader.pins import Pin
     from uploader.submission import Desk
 
 
@@ -29,6 +32,17 @@ def receiver_address(given: str | None) -> str:
         raise Problem(Text("where to send it? Give --server URL or set AIODIAG_SERVER"))
     with explained():
         return Http(address).base_url
+
+
+def met_receivers(given: str | None, state: Path) -> list[Pin]:
+    """The receivers that may be meant: the one that is named (where it was met), else all that were ever met."""
+    from uploader.pins import all_pins, read_pin
+
+    with explained():
+        if server_address(given) is None:
+            return list(all_pins(state))
+        pin = read_pin(state, receiver_address(given))
+        return [pin] if pin else []
 
 
 def deliver(desk: Desk, entry: Entry, language: str) -> bool:

@@ -74,7 +74,7 @@ ALLOWED = {
         "uploader",
     },
     "uploader": {"agent/model", "agent/durable", "agent/journal", "agent/tools"},
-    "server_stub": {"agent/model", "agent/catalogue", "agent/texts", "uploader"},
+    "server_stub": {"agent/model", "agent/durable", "agent/catalogue", "agent/texts", "uploader"},
 }
 # Of the uploader, the receiver may know the bundle's format and its verification, nothing else.
 # Of it, these rooms may know how JSON from strangers is read, nothing else.

@@ -1,4 +1,4 @@
-"""``aiodiag bundle``: seal a run, look into a bundle, check one, take its raw evidence out."""
+"""``aiodiag bundle``: seal a run, look into a bundle, check one, carry it by hand, take its raw evidence out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
-from agent.cli.sending import receiver_address
+from agent.cli.sending import met_receivers, receiver_address
 from agent.cli.settings import server_address, state_directory
 from agent.cli.streams import print_json, teller
 from agent.model import Text
@@ -16,6 +16,8 @@ from agent.model.check_digit import is_rma_number
 from agent.texts import render
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uploader.bundle.verify import VerifiedBundle
 
 
@@ -45,6 +47,15 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     capture.add_argument("--area", metavar="AREA", action="append", help=_("only this area (can be given repeatedly)"))
     capture.add_argument("--description", metavar="TEXT", default="", help=_("what it shows, in a sentence"))
     capture.set_defaults(run=run_capture)
+    text = _("encrypt a bundle to the receiver, for a unit without internet: carry it there on a stick")
+    encrypt = actions.add_parser("encrypt", parents=[common], help=text, description=text)
+    encrypt.add_argument("file", metavar="FILE")
+    encrypt.add_argument("-o", "--output", metavar="FILE", required=True, help=_("where to write it"))
+    encrypt.add_argument(
+        "--recipient", metavar="age1...", help=_("the receiver's age key (default: what this unit was told by it)")
+    )
+    encrypt.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
+    encrypt.set_defaults(run=run_encrypt)
 
 
 def run_seal(args: argparse.Namespace) -> int:
@@ -137,15 +148,46 @@ def run_capture(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(file: str) -> VerifiedBundle:
+def run_encrypt(args: argparse.Namespace) -> int:
+    """Exit status 0, and the path of the encrypted bundle; 2 when there is none, and then nothing was written."""
     from pathlib import Path
 
-    from uploader.bundle.verify import open_bundle
+    from uploader.bundle.encrypt import encrypt
+
+    bundle = _existing(args.file)
+    recipient = args.recipient or _kept_recipient(args.server)
+    with explained(status=2):
+        encrypt(bundle, Path(args.output), recipient)
+    if args.json:
+        print_json({"schema": 1, "bundle": args.file, "encrypted": args.output, "recipient": recipient})
+    else:
+        print(args.output)
+    return 0
+
+
+def _kept_recipient(given: str | None) -> str:
+    """The recipient of the receiver that is meant: the one that is named, else the only one that was ever met."""
+    told = [pin.recipient for pin in met_receivers(given, state_directory()) if pin.recipient]
+    if len(told) != 1:
+        several = Text("this unit knows several receivers; say which one with --server URL")
+        none = Text("this unit was not told the receiver's age key yet; give it with --recipient")
+        raise Problem(several if told else none)
+    return told[0]
+
+
+def _existing(file: str) -> Path:
+    from pathlib import Path
 
     path = Path(file)
     if not path.is_file():
         raise Problem(Text("there is no file {path}", {"path": file}))
-    return open_bundle(path)
+    return path
+
+
+def _open(file: str) -> VerifiedBundle:
+    from uploader.bundle.verify import open_bundle
+
+    return open_bundle(_existing(file))
 
 
 def _about(bundle: VerifiedBundle) -> dict[str, Any]:

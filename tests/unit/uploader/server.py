@@ -54,6 +54,8 @@ class Behaviour:
     received: int = 0
     """Bytes that PATCH requests brought in all."""
     requests: list[str] = field(default_factory=list)
+    recipient: bytes = b""
+    """The envelope of its age recipient, when it tells one."""
 
     def receipt(self, name: str) -> dict[str, Any]:
         """The payload of a proper receipt."""
@@ -77,7 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self._begin()
         if path == "/api/v1/receiver":
             key = self.behaviour.key.public.to_json()
-            self._json(200, {"name": "test", "version": "1", "key": key, "uploads": "/api/v1/uploads"})
+            told = {"recipient": json.loads(self.behaviour.recipient)} if self.behaviour.recipient else {}
+            self._json(200, {"name": "test", "version": "1", "key": key, "uploads": "/api/v1/uploads", **told})
         elif path == f"/api/v1/cases/{RMA}?serial={SERIAL}":
             self._json(200, {"rma": RMA, "status": "open"})
         elif path.endswith("/receipt") and path.split("/")[-2] in self.behaviour.uploads:
