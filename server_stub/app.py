@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent import __version__
 from server_stub import api, problems
+from server_stub.pages import quick
 from server_stub.pages import routes as pages
 from server_stub.pages.render import STATIC
 from server_stub.receiver import Receiver
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(uploads.router)
     app.include_router(api.router)
     app.include_router(pages.router)
+    app.include_router(quick.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(SafeHeaders)
     return app

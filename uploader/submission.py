@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.model import Text
 from agent.model.run_view import RunView
+from uploader.bundle import quick_code
 from uploader.bundle.format import Version
-from uploader.bundle.seal import Binding, Sealed, seal
+from uploader.bundle.quick_code import QuickCode
+from uploader.bundle.seal import Binding, Sealed, SealFailed, seal
+from uploader.bundle.verify import VerifiedBundle
 from uploader.device_key import TPM_FOLDER, Tell, TpmKey, device_key
 from uploader.http import ReceiverError
 from uploader.keys import DeviceKey
@@ -17,6 +22,7 @@ from uploader.receipt import Receipt
 from uploader.receiver import Receiver
 from uploader.send import Progress, send
 from uploader.tpm import Tpm
+from uploader.strict_json import Malformed
 
 
 class Desk:
@@ -53,6 +59,22 @@ class Desk:
             verdict=view.verdict,
         )
         return seal(run_directory, self._state / "bundles", self.key(binding.serial), binding)
+
+    def quick_code(self, bundle: VerifiedBundle) -> bytes:
+        """The signed message that opens the receiver's page from a phone. For bundles of this device alone: its word is
+        what the message is signed with.
+        """
+        run = bundle.statement.run
+        key = self.key(run.serial)
+        if bundle.key != key.public:
+            raise SealFailed(Text("this bundle was not sealed by this unit"))
+        found = RunView.from_records(bundle.journal()).findings
+        faults = quick_code.worst(f.finding.code for f in found)
+        try:
+            sealed = int(datetime.fromisoformat(run.clocks.wall).timestamp())
+            return QuickCode(run.serial, run.rma, run.verdict, faults, sealed, bundle.sha256).signed(key.signer)
+        except (Malformed, ValueError) as error:
+            raise SealFailed(Text("the code could not be made: {error}", {"error": str(error)})) from error
 
     def send(self, entry: Entry, progress: Progress | None = None) -> Receipt:
         """Send one entry. The device announces itself first: the bundle may have been sealed where no network was.

@@ -49,7 +49,7 @@ def start(request: Request, here: Here, rma: str = "", serial: str = "") -> Resp
         status=404 if asked and case is None else 200,
         asked=asked,
         case=case,
-        steps=_steps(request, case) if case else [],
+        steps=steps_of(request, case) if case else [],
         rma=rma,
         serial=serial,
     )
@@ -74,7 +74,7 @@ def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: s
         request,
         "case.html",
         case=case,
-        steps=_steps(request, case),
+        steps=steps_of(request, case),
         covers=[(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
         warranty={name: render(text, lang) for name, text in WARRANTY.items()},
         bundles=[(row, render(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
@@ -195,7 +195,7 @@ def _key_words(here: Receiver, row: Bundle, case: Case, lang: str) -> list[str]:
     return [render(word, lang) for word in words]
 
 
-def _steps(request: Request, case: Case) -> list[tuple[str, str]]:
+def steps_of(request: Request, case: Case) -> list[tuple[str, str]]:
     """The seven steps as (``done``, ``now`` or ``next``; label)."""
     lang = language(request)
     order = list(CaseStatus)

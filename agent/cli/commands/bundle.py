@@ -6,6 +6,7 @@ import argparse
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
+from agent.cli import quick
 from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import met_receivers, receiver_address
@@ -56,6 +57,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     )
     encrypt.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
     encrypt.set_defaults(run=run_encrypt)
+    quick.register(actions, common)
 
 
 def run_seal(args: argparse.Namespace) -> int:

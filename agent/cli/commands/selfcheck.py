@@ -12,7 +12,7 @@ from agent.cli.commands import Subparsers
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import deliver
 from agent.cli.settings import state_directory
-from agent.cli.streams import print_json, teller
+from agent.cli.streams import print_json, tell, teller
 from agent.model import Text
 from agent.model.verdict import exit_status
 from agent.texts import render
@@ -66,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
         tell_result(args, view, run_id, time.monotonic() - began, bundle)
         raise
     tell_result(args, view, run_id, time.monotonic() - began, bundle)
-    if entry:
-        deliver(desk, entry, args.lang)
+    if entry and not deliver(desk, entry, args.lang):
+        ways = Text("without internet: aiodiag bundle qr (for a phone) or aiodiag bundle encrypt (for a stick)")
+        tell(ways, args.lang)
     return exit_status(view.verdict)
 
 
