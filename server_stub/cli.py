@@ -15,6 +15,7 @@ from typing import NoReturn
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from agent.texts import language_of_environment
 from server_stub import keys_cli
 from server_stub.age import AgeIdentity, AgeUnusable
 from server_stub.app import create_app
@@ -25,6 +26,7 @@ from server_stub.importing import ImportRefused, import_file
 from server_stub.receiver import DataInUse, Receiver
 from server_stub.rma import tidy_rma
 from server_stub.settings import Settings, default_data
+from server_stub.spoken import Spoken
 from uploader.keys import KeyUnusable
 
 USAGE = 2
@@ -101,6 +103,17 @@ def _recipient(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _code(arguments: argparse.Namespace) -> int:
+    lang = language_of_environment()
+    told = Spoken.read(" ".join(arguments.digits), lang)
+    print(f"{told.label} ({told.tail})")
+    for fault in told.faults:
+        print(f"{fault.code}  {fault.title}".rstrip())
+    if told.more:
+        print(told.more)
+    return 0
+
+
 class _Announcing(uvicorn.Server):
     """Says where it listens once it does, for scripts that wait for it."""
 
@@ -166,6 +179,10 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("file", type=Path, metavar="FILE", help="the bundle, encrypted to this receiver or plain")
     importing.add_argument("--rma", type=_rma, metavar="NUMBER", help="its case, where it was sealed without one")
     importing.set_defaults(run=_import)
+
+    code = commands.add_parser("code", help="name what a customer reads out over the telephone")
+    code.add_argument("digits", nargs="+", metavar="DIGITS", help="as `aiodiag bundle code` prints them")
+    code.set_defaults(run=_code)
 
     recipient = commands.add_parser("recipient", parents=[data], help="the age key that bundles are encrypted to")
     recipient.set_defaults(run=_recipient)

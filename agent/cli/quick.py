@@ -1,4 +1,4 @@
-"""What a unit without internet can say of itself: a picture for the camera of a phone."""
+"""What a unit without internet can say of itself: a picture for the camera of a phone, digits for a telephone."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def register(actions: Subparsers, common: argparse.ArgumentParser) -> None:
     qr.add_argument("-o", "--output", metavar="FILE", help=_("write a picture instead: FILE.svg or FILE.png"))
     qr.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
     qr.set_defaults(run=run_qr)
+    text = _("show what was found as digits that can be read out over the telephone")
+    code = actions.add_parser("code", parents=[common], help=text, description=text)
+    code.add_argument("file", nargs="?", metavar="FILE", help=_("the bundle (default: the newest)"))
+    code.set_defaults(run=run_code)
 
 
 def run_qr(args: argparse.Namespace) -> int:
@@ -56,6 +60,24 @@ def run_qr(args: argparse.Namespace) -> int:
     else:
         _print(url)
         print(render(Text("Point the camera of a phone at it; this computer sends nothing."), args.lang))
+    return 0
+
+
+def run_code(args: argparse.Namespace) -> int:
+    """Exit status 0; 2 when there is no bundle."""
+    from agent.model.run_view import RunView
+    from agent.model.spoken_code import SpokenCode
+    from uploader.bundle.quick_code import worst
+    from uploader.bundle.verify import open_bundle
+
+    path = chosen_bundle(args.file, state_directory())
+    with explained(status=2), open_bundle(path) as bundle:
+        faults = worst(f.finding.code for f in RunView.from_records(bundle.journal()).findings)
+        code = str(SpokenCode.of(bundle.statement.run.verdict, faults, bundle.sha256))
+    if args.json:
+        print_json({"schema": 1, "bundle": str(path), "code": code})
+    else:
+        print(code)
     return 0
 
 

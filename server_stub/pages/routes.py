@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
+from agent.model.spoken_code import Mistyped
 from agent.texts import render
 from server_stub.cases import find_by_claim, find_by_serial, timeline
 from server_stub.clock import now
@@ -26,6 +27,7 @@ from server_stub.pages.language import language
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
+from server_stub.spoken import Spoken
 from server_stub.summary import MAX_RECORDS, UnreadableJournal
 from server_stub.warranty import YEARS, cover
 from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
@@ -38,20 +40,26 @@ JOURNAL_PAGE = 200
 
 
 @router.get("/")
-def start(request: Request, here: Here, rma: str = "", serial: str = "") -> Response:
-    """Where a case stands, for whoever has its number and the serial."""
+def start(request: Request, here: Here, rma: str = "", serial: str = "", code: str = "") -> Response:
+    """Where a case stands, for whoever has its number and the serial; and what digits say that somebody reads out."""
     asked = bool(rma or serial)
+    try:
+        spoken = Spoken.read(code, language(request)) if code else None
+    except Mistyped:
+        spoken = None
     with here.db.read() as session:
         case = find_by_serial(session, rma, serial) if asked else None
     return page(
         request,
         "start.html",
-        status=404 if asked and case is None else 200,
+        status=404 if asked and case is None else 400 if code and spoken is None else 200,
         asked=asked,
         case=case,
         steps=steps_of(request, case) if case else [],
         rma=rma,
         serial=serial,
+        code=code,
+        spoken=spoken,
     )
 
 

@@ -1,8 +1,9 @@
-"""What a phone gets that read the picture on a unit's screen."""
+"""What a phone gets that read the picture on a unit's screen, and what support gets for the digits of a caller."""
 
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from tests.agent_process import aiodiag
 from tests.device import Contents, Device
 from tests.unit.server.conftest import Bench
 from tests.unit.server.test_intake import FAULT, SERIAL
+from tests.unit.server.test_serve import server
 from uploader.bundle.quick_code import QuickCode, address
 
 DIGEST = "ab" * 32
@@ -137,3 +139,30 @@ def test_a_second_spelling_is_refused(bench: Bench) -> None:
     for text in (good + "=", good.lower(), spare, good + "A"):
         assert bench.http.get(f"/q/{text}").status_code == 400
     assert bench.http.get(f"/q/{good}").status_code == 200
+
+
+def test_digits_of_a_caller(bench: Bench, tmp_path: Path) -> None:
+    device = Device(tmp_path / "unit", SERIAL)
+    device.bundle(None, None, Contents(findings=[FAULT]))
+    device.folder.chmod(0o700)
+    digits = aiodiag(device.folder, "bundle", "code").out.strip()
+    assert len(digits) == len("184 012 347")
+    page = bench.http.get("/", params={"code": digits, "lang": "es"})
+    assert page.status_code == 200
+    assert "LOG-8400" in page.text
+    assert "La unidad no puede leer" in page.text
+    wrong = bench.http.get("/", params={"code": digits[:-1] + str((int(digits[-1]) + 1) % 10)})
+    assert wrong.status_code == 400
+    assert "not the digits of a code" in wrong.text
+    nasty = bench.http.get("/", params={"code": '"><script>alert(1)</script>'})
+    assert nasty.status_code == 400
+    assert "<script" not in nasty.text
+
+
+def test_digits_on_the_command_line() -> None:
+    done = server("code", "284", "012", "347")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "LOG-8400  The drive cannot read some of its data" in done.stdout
+    assert "1234" in done.stdout
+    wrong = server("code", "284012348")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr) == (2, "", "aiodiag-server: a digit is wrong\n")
