@@ -21,8 +21,8 @@ from uploader.outbox import Entry, Outbox
 from uploader.receipt import Receipt
 from uploader.receiver import Receiver
 from uploader.send import Progress, send
-from uploader.tpm import Tpm
 from uploader.strict_json import Malformed
+from uploader.tpm import Tpm
 
 
 class Desk:

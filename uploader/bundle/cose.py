@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Signature, Signer, SSlibKey
 
+from uploader import p256
 from uploader.strict_json import Malformed
 
 _TAG = b"\xd2"
@@ -24,8 +25,6 @@ _CONTEXT = "Signature1"
 _SIGNATURE = 64
 """Bytes of a signature, of either algorithm (RFC 9053, 2.1 and 2.2)."""
 _MAX_DEPTH = 3
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""SEC 2, version 2.0, section 2.4.2."""
 
 
 class Unsigned(Exception):
@@ -42,13 +41,13 @@ class _Algorithm:
 
 
 def _p256_to_cose(der: bytes) -> bytes:
-    r, s = decode_dss_signature(der)
-    return r.to_bytes(32, "big") + min(s, _P256_ORDER - s).to_bytes(32, "big")
+    r, s = decode_dss_signature(p256.canonical(der))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def _p256_from_cose(raw: bytes) -> bytes:
     r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
-    if s > _P256_ORDER // 2:  # (r, -s) would verify as well: one of the two is the one spelling
+    if s > p256.ORDER // 2:  # (r, -s) would verify as well: one of the two is the one spelling
         raise Unsigned("the signature is not in its one spelling")
     return encode_dss_signature(r, s)
 
