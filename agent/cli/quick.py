@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import met_receivers, receiver_address
 from agent.cli.settings import server_address, state_directory
-from agent.cli.streams import print_json
+from agent.cli.streams import print_json, teller
 from agent.model import Text
 from agent.texts import render
 
@@ -50,7 +50,7 @@ def run_qr(args: argparse.Namespace) -> int:
     state = state_directory()
     path, server = chosen_bundle(args.file, state), _receiver(args.server, state)
     with explained(status=2), open_bundle(path) as bundle:
-        url = address(server, Desk(state).quick_code(bundle))
+        url = address(server, Desk(state, teller(args.lang)).quick_code(bundle))
     if args.output:
         _write(url, args.output)
     if args.json:
