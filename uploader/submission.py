@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.durable import locked, replace
 from agent.model import Text
 from agent.model.run_view import RunView
+from agent.redaction import RULES, Known, gather
 from uploader.bundle import quick_code
-from uploader.bundle.format import Version
+from uploader.bundle.format import Redacted, Version
 from uploader.bundle.quick_code import QuickCode
+from uploader.bundle.redacted import Redaction, redact
+from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.seal import Binding, Sealed, SealFailed, seal
 from uploader.bundle.verify import VerifiedBundle
 from uploader.device_key import TPM_FOLDER, Tell, TpmKey, device_key
@@ -33,11 +41,15 @@ class Desk:
     :class:`~uploader.outbox.OutboxError` and :class:`~uploader.http.ReceiverError`.
     """
 
-    def __init__(self, state: Path, tell: Tell, tpm: Tpm | None = None) -> None:
+    def __init__(
+        self, state: Path, tell: Tell, tpm: Tpm | None = None, names: Callable[[], frozenset[Known]] = gather
+    ) -> None:
+        """``names`` gives what this device and its users are called, which no bundle may tell."""
         self._state = state
         self._tell = tell
         self._tpm = tpm or Tpm(state / "key" / TPM_FOLDER)
         self._keys: dict[str, DeviceKey | TpmKey] = {}
+        self._names = names
         self.outbox = Outbox(state / "outbox")
 
     def announce(self, address: str, rma: str, serial: str) -> str:
@@ -45,7 +57,9 @@ class Desk:
         return self._announce(Receiver(address, self._state), rma, serial)
 
     def seal(self, run_directory: Path, run_id: str, view: RunView, *, rma: str | None, nonce: str | None) -> Sealed:
-        """Seal a run for ``rma`` (``None``: for nobody yet)."""
+        """Seal a run for ``rma`` (``None``: for nobody yet), with pseudonyms for what names a person. What each of them
+        stands for stays below ``pseudonyms`` in the state directory; the run stays as it is.
+        """
         binding = Binding(
             rma=rma,
             serial=view.unit.get("serial", ""),
@@ -58,7 +72,42 @@ class Desk:
             plan=Version(_text(view.parameters, "plan"), _text(view.metadata, "plan_version")),
             verdict=view.verdict,
         )
-        return seal(run_directory, self._state / "bundles", self.key(binding.serial), binding)
+        with _seal_failing(), self._redacted(run_directory) as (copy, redaction):
+            left_out = Redacted(RULES, tuple(redaction.left_out.values()))
+            sealed = seal(copy, self._state / "bundles", self.key(binding.serial), binding, left_out)
+            try:
+                self._keep(sealed, run_id, redaction)
+            except OSError:
+                sealed.path.unlink(missing_ok=True)
+                raise
+        return sealed
+
+    def preview(self, run_directory: Path) -> Redaction:
+        """What of a run would be replaced if it were sealed now; nothing is written. The pseudonyms are examples: each
+        bundle has its own.
+        """
+        with _seal_failing(), RunDirectory(run_directory) as run:
+            return redact(run, self._names(), None)
+
+    @contextmanager
+    def _redacted(self, run_directory: Path) -> Iterator[tuple[Path, Redaction]]:
+        """A redacted copy of a run, for as long as it is needed."""
+        folder = self._state / "sealing"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(folder), RunDirectory(run_directory) as run:
+            for left in folder.iterdir():  # by an agent that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                copy = Path(made) / "run"
+                yield copy, redact(run, self._names(), copy)
+
+    def _keep(self, sealed: Sealed, run_id: str, redaction: Redaction) -> None:
+        """Write down what each pseudonym of a bundle stands for, readable by the agent's user only."""
+        folder = self._state / "pseudonyms"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mapping = [{"kind": r.kind.value, "pseudonym": r.pseudonym, "value": r.value} for r in redaction.mapping]
+        document = {"schema": 1, "bundle_id": sealed.bundle_id, "run_id": run_id, "rules": RULES, "mapping": mapping}
+        replace(folder / f"{sealed.bundle_id}.json", json.dumps(document, indent=1).encode())
 
     def quick_code(self, bundle: VerifiedBundle) -> bytes:
         """The signed message that opens the receiver's page from a phone. For bundles of this device alone: its word is
@@ -103,3 +152,14 @@ class Desk:
 
 def _text(values: Mapping[str, Any], key: str) -> str:
     return str(values.get(key) or "")
+
+
+@contextmanager
+def _seal_failing() -> Iterator[None]:
+    """What a run directory or the disk refuses, as the reason why there is no bundle."""
+    try:
+        yield
+    except Malformed as e:
+        raise SealFailed(Text("the bundle could not be made: {error}", {"error": str(e)})) from e
+    except OSError as e:
+        raise SealFailed(Text("the bundle could not be made: {error}", {"error": e.strerror or str(e)})) from e

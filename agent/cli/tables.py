@@ -60,6 +60,11 @@ class Paper:
             table.add_row(*(cell if isinstance(cell, Styled) else Styled(clean(cell)) for cell in row))
         self.console.print(table)
 
+    def lines(self, texts: Iterable[str]) -> None:
+        """Each text on a line of its own."""
+        for text in texts:
+            self.console.print(Styled("  " + clean(text)))
+
 
 def print_run(view: RunView, language: str) -> None:
     """The result of a self-check."""
@@ -122,8 +127,7 @@ def print_bundle(about: Mapping[str, Any], view: RunView, language: str) -> None
     rows = [(key, _cell(value)) for key, value in about.items() if key != "entries"]
     paper.table([Text("What"), Text("Value")], rows)
     paper.heading(Text("Raw evidence in it"))
-    for name in about["entries"]:
-        paper.console.print(Styled("  " + clean(name)))
+    paper.lines(about["entries"])
     print_run(view, language)
 
 

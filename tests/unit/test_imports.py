@@ -19,6 +19,7 @@ ALLOWED = {
     "agent/plans": {"agent/model"},
     "agent/texts": {"agent/model"},
     "agent/replay": {"agent/model"},
+    "agent/redaction": {"agent/model", "agent/host"},
     "agent/watch": {"agent/model", "agent/tools", "agent/host", "agent/probes"},
     "agent/profiles": {"agent/model", "agent/durable", "uploader"},
     "agent/history": {"agent/model", "agent/journal", "uploader"},
@@ -71,9 +72,10 @@ ALLOWED = {
         "agent/profiles",
         "agent/compare",
         "agent/replay",
+        "agent/redaction",
         "uploader",
     },
-    "uploader": {"agent/model", "agent/durable", "agent/journal", "agent/tools"},
+    "uploader": {"agent/model", "agent/durable", "agent/journal", "agent/redaction", "agent/tools"},
     "server_stub": {"agent/model", "agent/durable", "agent/catalogue", "agent/texts", "uploader"},
 }
 # Of the uploader, the receiver may know the bundle's format and its verification, nothing else.

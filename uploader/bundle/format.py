@@ -235,14 +235,39 @@ class ManifestEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Redacted:
+    """That pseudonyms stand for what names a person, by which version of the rules, from 1, and which files of the run
+    were left out because nobody could look into them.
+    """
+
+    rules: int
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"rules", "left_out"}``."""
+        return {"rules": self.rules, "left_out": list(self.left_out)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Redacted:
+        """Raises :class:`Malformed`."""
+        left_out = field(data, "left_out", list)
+        if not all(isinstance(name, str) for name in left_out):
+            raise Malformed("'left_out' holds something that is no name")
+        return cls(field(data, "rules", int), tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ``manifest.json`` says. Its entries are all but the envelope and itself; ``created`` is ISO 8601, UTC."""
+    """What ``manifest.json`` says. Its entries are all but the envelope and itself; ``created`` is ISO 8601, UTC.
+    ``redaction`` is ``None`` where the run was sealed as it is.
+    """
 
     bundle_id: str
     run_id: str
     created: str
     tool: Version
     entries: tuple[ManifestEntry, ...]
+    redaction: Redacted | None = None
 
     def encode(self) -> bytes:
         """The entry's bytes."""
@@ -253,6 +278,7 @@ class Manifest:
                 "run_id": self.run_id,
                 "created": self.created,
                 "tool": self.tool.to_json(),
+                "redaction": self.redaction.to_json() if self.redaction else None,
                 "entries": [entry.to_json() for entry in self.entries],
             }
         )
@@ -269,6 +295,7 @@ class Manifest:
             created=field(value, "created", str),
             tool=Version.from_json(field(value, "tool", dict)),
             entries=tuple(ManifestEntry.from_json(entry) for entry in field(value, "entries", list)),
+            redaction=Redacted.from_json(value["redaction"]) if value.get("redaction") is not None else None,
         )
 
 

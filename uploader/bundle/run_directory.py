@@ -57,7 +57,18 @@ class RunDirectory:
 
     def outline(self) -> RunView:
         """The run without its measurements, which may be many: steps, outcomes, findings and files."""
-        return RunView.from_records(self._records())
+        return RunView.from_records(record for record in self.records() if not _is_measurement(record))
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The records of the journal. A line that is no JSON object is passed over."""
+        with self._open(JOURNAL) as file:
+            while line := file.readline(_MAX_LINE):
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(record, dict):
+                    yield record
 
     def close(self) -> None:
         """Close the descriptors."""
@@ -90,16 +101,6 @@ class RunDirectory:
             file.close()
             raise Malformed(f"{name} is not a regular file")
         return file
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        with self._open(JOURNAL) as file:
-            while line := file.readline(_MAX_LINE):
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue
-                if isinstance(record, dict) and not _is_measurement(record):
-                    yield record
 
 
 def _is_measurement(record: dict[str, Any]) -> bool:

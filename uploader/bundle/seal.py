@@ -30,6 +30,7 @@ from uploader.bundle.format import (
     Clocks,
     Manifest,
     ManifestEntry,
+    Redacted,
     Run,
     Statement,
     Subject,
@@ -90,16 +91,17 @@ class Sealed:
     size: int
 
 
-def seal(run_dir: Path, out_dir: Path, key: SealingKey, binding: Binding) -> Sealed:
+def seal(run_dir: Path, out_dir: Path, key: SealingKey, binding: Binding, redaction: Redacted | None = None) -> Sealed:
     """Write the bundle of a run into ``out_dir``, whole or not at all; it is on disk when this returns.
 
     Takes ``journal.jsonl`` and what lies in ``attachments/``, byte for byte; follows no link and changes nothing in
-    ``run_dir``. Raises :class:`SealFailed` (and :class:`~uploader.keys.KeyUnusable`).
+    ``run_dir``. ``redaction`` is what was done to the run before, for the manifest. Raises :class:`SealFailed` (and
+    :class:`~uploader.keys.KeyUnusable`).
     """
     try:
         out_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with RunDirectory(run_dir) as run:
-            return _seal(run, out_dir, key, binding)
+            return _seal(run, out_dir, key, binding, redaction)
     except Malformed as error:
         raise _failed(str(error)) from error
     except OSError as error:
@@ -121,13 +123,13 @@ class _Part:
         return Subject(self.name, self.sha256)
 
 
-def _seal(run: RunDirectory, out_dir: Path, key: SealingKey, binding: Binding) -> Sealed:
+def _seal(run: RunDirectory, out_dir: Path, key: SealingKey, binding: Binding, redaction: Redacted | None) -> Sealed:
     stored = [_measure(name, run.chunks(name)) for name in run.names()]
     outline = run.outline()
     bundle_id = str(uuid.uuid4())
     result = encode_test_result(stored[0].subject, outline, binding.plan, binding.verdict)
     listed = [_given(TEST_RESULT, dsse.sign(result, PAYLOAD_TYPE, key)), *stored]
-    manifest = _given(MANIFEST, _manifest(bundle_id, binding, listed, outline).encode())
+    manifest = _given(MANIFEST, _manifest(bundle_id, binding, listed, outline, redaction).encode())
     subjects = tuple(part.subject for part in (manifest, *listed))
     statement = Statement(subjects, _run(bundle_id, binding, key))
     envelope = _given(ENVELOPE, dsse.sign(statement.encode(), PAYLOAD_TYPE, key))
@@ -178,7 +180,9 @@ def _run(bundle_id: str, binding: Binding, key: SealingKey) -> Run:
     )
 
 
-def _manifest(bundle_id: str, binding: Binding, parts: list[_Part], outline: RunView) -> Manifest:
+def _manifest(
+    bundle_id: str, binding: Binding, parts: list[_Part], outline: RunView, redaction: Redacted | None
+) -> Manifest:
     described = {
         TEST_RESULT: ("application/json", "test result (in-toto)"),
         JOURNAL: ("application/jsonl", "journal (OCP Test & Validation output 2.0)"),
@@ -187,7 +191,7 @@ def _manifest(bundle_id: str, binding: Binding, parts: list[_Part], outline: Run
         described[str(file.get("uri"))] = (str(file.get("contentType", "")), str(file.get("displayName", "")))
     unknown = ("application/octet-stream", "")
     entries = tuple(ManifestEntry(p.name, p.size, p.sha256, *described.get(p.name, unknown)) for p in parts)
-    return Manifest(bundle_id, binding.run_id, _now(), binding.tool, entries)
+    return Manifest(bundle_id, binding.run_id, _now(), binding.tool, entries, redaction)
 
 
 def _layout(parts: list[_Part]) -> list[Entry]:

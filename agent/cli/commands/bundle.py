@@ -1,4 +1,6 @@
-"""``aiodiag bundle``: seal a run, look into a bundle, check one, carry it by hand, take its raw evidence out."""
+"""``aiodiag bundle``: preview and seal a run, look into a bundle, check one, carry it by hand, take its raw evidence
+out.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,10 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     text = _("seal a run, look into a bundle, check one")
     bundle = subparsers.add_parser("bundle", parents=[], help=text, description=text)
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = _("show what of a run would be replaced by pseudonyms before it is sealed; writes nothing")
+    preview = actions.add_parser("preview", parents=[common], help=text, description=text)
+    preview.add_argument("run_id", nargs="?", metavar="RUN", help=_("the run (default: the newest)"))
+    preview.set_defaults(run=run_preview)
     text = _("seal a run into a bundle")
     seal = actions.add_parser("seal", parents=[common], help=text, description=text)
     seal.add_argument("run_id", nargs="?", metavar="RUN", help=_("the run (default: the newest)"))
@@ -60,27 +66,36 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     quick.register(actions, common)
 
 
+def run_preview(args: argparse.Namespace) -> int:
+    """Exit status 0, and what would be replaced, where, how often and by what; nothing is written."""
+    from agent.cli.previewing import preview_document, print_preview
+    from uploader.submission import Desk
+
+    state = state_directory()
+    directory = _chosen_run(state, args.run_id)
+    with explained():
+        redaction = Desk(state, teller(args.lang)).preview(directory)
+    if args.json:
+        print_json(preview_document(redaction, directory.name))
+    else:
+        print_preview(redaction, args.lang)
+    return 0
+
+
 def run_seal(args: argparse.Namespace) -> int:
     """Exit status 0, and the path of the bundle. With RMA and server it goes into the outbox, not yet sent."""
-    from agent.journal import RunStore, read
+    from agent.journal import read
     from agent.model.run_view import JOURNAL, RunView
     from uploader.submission import Desk
 
     state = state_directory()
-    store, desk = RunStore(state), Desk(state, teller(args.lang))
-    run_id = args.run_id or store.latest()
-    if run_id is None:
-        raise Problem(Text("there is no run yet; start one with: aiodiag selfcheck"))
-    try:
-        directory = store.path(run_id)
-    except KeyError as e:
-        raise Problem(Text("there is no run {run}", {"run": run_id})) from e
+    directory, desk = _chosen_run(state, args.run_id), Desk(state, teller(args.lang))
     if args.rma is not None and not is_rma_number(args.rma):
         raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
     address = receiver_address(args.server) if args.rma and server_address(args.server) else None
     with explained():
         view = RunView.from_records(read(directory / JOURNAL))
-        sealed = desk.seal(directory, run_id, view, rma=args.rma, nonce=None)
+        sealed = desk.seal(directory, directory.name, view, rma=args.rma, nonce=None)
         if address:
             desk.outbox.add(sealed.path, rma=args.rma, server=address)
     if args.json:
@@ -150,6 +165,20 @@ def run_capture(args: argparse.Namespace) -> int:
     return 0
 
 
+def _chosen_run(state: Path, run_id: str | None) -> Path:
+    """The directory of a run, of the newest where ``run_id`` is ``None``. Raises :class:`Problem`."""
+    from agent.journal import RunStore
+
+    store = RunStore(state)
+    run_id = run_id or store.latest()
+    if run_id is None:
+        raise Problem(Text("there is no run yet; start one with: aiodiag selfcheck"))
+    try:
+        return store.path(run_id)
+    except KeyError as e:
+        raise Problem(Text("there is no run {run}", {"run": run_id})) from e
+
+
 def run_encrypt(args: argparse.Namespace) -> int:
     """Exit status 0, and the path of the encrypted bundle; 2 when there is none, and then nothing was written."""
     from pathlib import Path
@@ -205,5 +234,6 @@ def _about(bundle: VerifiedBundle) -> dict[str, Any]:
         "keyid": bundle.key.keyid,
         "key_protection": run.key_protection,
         "sealed": run.clocks.wall,
+        "redaction_rules": bundle.manifest.redaction.rules if bundle.manifest.redaction else None,
         "entries": list(bundle.names),
     }
