@@ -92,7 +92,7 @@ def test_another_key_than_the_enrolled_one_goes_to_quarantine(bench: Bench) -> N
     bench.enrol(bench.device(SERIAL, "honest"), case.rma)
     imported = import_file(bench.receiver.settings, bench.device(SERIAL, "other").bundle(case.rma).path, None)
     assert not imported.accepted
-    assert "not that of the expected key" in imported.bundle.reason
+    assert "staff have not confirmed" in imported.bundle.reason
 
 
 def test_a_bundle_without_a_case_needs_to_be_told_it(bench: Bench) -> None:

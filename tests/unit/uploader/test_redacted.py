@@ -37,7 +37,7 @@ ODD = bytes(range(160, 256, 4))
 
 
 def desk(state: Path) -> Desk:
-    return Desk(state, lambda: FACTS)
+    return Desk(state, lambda _: None, names=lambda: FACTS)
 
 
 def sealed_run(state: Path, run: Path) -> Sealed:
@@ -55,8 +55,7 @@ def write(run: Path, steps: Iterable[tuple[str, Iterable[Evidence]]], unit: dict
             journal.append(ocp.step_start(step, step))
             for item in evidence:
                 journal.attach(step, item)
-            journal.append(ocp.gathered(step), ocp.step_outcome(step, Outcome.PASS, None, 1.0, 0.1))
-            journal.append(ocp.step_end(step, Outcome.PASS))
+            journal.append(ocp.gathered(step), *ocp.step_end(step, Outcome.PASS, None, 1.0, 0.1))
         journal.append(ocp.run_end(RunVerdict.PASS, complete=True))
     return run
 
