@@ -1,11 +1,15 @@
-"""Pictures that tell who took them: EXIF with author, camera and place, a comment, text, and something behind the end.
+"""Pictures that tell who took them: EXIF with author, camera and place, a comment, text, and something behind the end;
+and pictures of any size.
 
-Made by Pillow 13 (16 by 16 pixels, a gradient; the JPEG is progressive).
+The former were made by Pillow 13 (16 by 16 pixels, a gradient; the JPEG is progressive).
 """
 
 from __future__ import annotations
 
 import base64
+import os
+import struct
+import zlib
 
 JPEG = base64.b64decode(
     """
@@ -28,3 +32,12 @@ bmUAADIwMjY6MTE6MjYgMTM6MDA6MDAAQW5uYSBNdWVsbGVyAAAAAgABAAIAAAACTgAAAAACAAUAAAAD
 DwAAAAJqVRE4AAAAHUlEQVR4nGNkYGgQYGAgHrEwCDCQBEY1jGoYOhoAHgoCnuSqbggAAAAASUVORK5CYIJUUkFJTEVSIG9mIGFubmE=
 """
 )
+
+
+def picture(size: int) -> bytes:
+    """A PNG, as far as its chunks go, whose pixels are ``size`` random bytes."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)), (b"IDAT", os.urandom(size)), (b"IEND", b"")]
+    made = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return PNG[:8] + b"".join(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from agent.model import Text
 from agent.texts import render
 from tests.agent_process import Ran, aiodiag
+from tests.pictures import picture
 
 
 @dataclass
@@ -38,9 +38,9 @@ class Unit:
         return sorted((self.state / "outbox").glob("*.zip"))
 
     def grow(self, size: int) -> None:
-        """Add raw evidence of ``size`` bytes, which does not compress, to every run."""
+        """Add a picture of ``size`` bytes, which does not compress, to every run."""
         for run in (self.state / "runs").iterdir():
-            (run / "attachments" / "camera.bin").write_bytes(os.urandom(size))
+            (run / "attachments" / "camera.png").write_bytes(picture(size))
 
     def say(self, template: str, **values: str) -> str:
         """A sentence in the person's language."""
