@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from agent.profiles import counted
 from agent.profiles.profile import Profile, Spread
 from agent.replay.marker import Restored
 from agent.replay.recipe import Recipe, Work
-from agent.replay.round import Round
+from agent.replay.round import Conditions, Round
 from agent.replay.verification import Standing, Verification
 from agent.runner.recording import Asked
 from agent.runner.replaying import REPRODUCTION, parameters, replay, reproduction
@@ -121,6 +122,8 @@ def test_from_a_blocked_heat_sink_to_the_certificate(sink: HeatSink, tmp_path: P
     before = {marker.key: marker for marker in recipe.markers}
     assert before[ZONE].value == pytest.approx(2.8, rel=0.03)
     assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+    # The load of the rounds is this machine's own, which does what it likes meanwhile.
+    recipe = replace(recipe, least=Conditions())
     view = RunView.from_records(read(store.path(run_id) / JOURNAL))
     kept = [Round.from_json(step.round) for step in view.steps.values() if step.round]
     assert kept[-1].markers == state.rounds[-1].markers
