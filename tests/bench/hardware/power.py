@@ -14,6 +14,7 @@ from tests.bench.machine.debugger import Debugger
 
 WATCHDOG_S = 15
 """Seconds without a sign of life; a busy guest must not miss them."""
+_WATCHDOG_STATE = "/sys/class/watchdog/watchdog0/state"
 
 
 class Power(Part):
@@ -42,9 +43,10 @@ class Power(Part):
         self.qemu.qmp("inject-nmi")
 
     def arm_watchdog(self) -> None:
-        """Something in the guest gives the watchdog its signs of life from now on."""
+        """Something in the guest gives the watchdog its signs of life from now on; a busy guest is slow to begin."""
         feeder = "exec 9>/dev/watchdog0; while printf . >&9; do sleep 1; done"
         self.guest.start("/bin/sh", "-c", feeder)
+        self.guest.shell(f"until grep -qx active {_WATCHDOG_STATE}; do sleep 0.2; done").check()
 
     def hang(self) -> None:
         """Both processors stop on the spot and hear no interrupt any more; all else goes on."""
