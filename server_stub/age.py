@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import BinaryIO
 
 import pyrage
 
 from agent import durable
+from agent.model import Text
 from uploader.bundle.format import MAX_BUNDLE
+from uploader.keys import KeyUnusable, own, read_private
 
 MAGIC = b"age-encryption.org/v1\n"
 """How every age file begins (https://age-encryption.org/v1); the armoured form is not taken."""
@@ -19,11 +20,6 @@ _HEADER_CAP = 16 << 10
 _HEADER_END = b"\n--- "
 MAX_ENCRYPTED = MAX_BUNDLE + MAX_BUNDLE // (64 << 10) * 16 + _HEADER_CAP
 """Bytes of an encrypted bundle at most: a tag of 16 bytes with every 64 KiB, and the header."""
-_FILE_CAP = 4096
-
-
-class AgeUnusable(Exception):
-    """The identity file cannot be used, or not safely."""
 
 
 class AgeRejected(Exception):
@@ -45,13 +41,12 @@ class AgeIdentity:
     def load_or_create(cls, path: Path) -> AgeIdentity:
         """The identity in ``path``; made on first use, and then on disk before this returns.
 
-        Raises :class:`AgeUnusable` for a file that is damaged, a link, or open to others, and leaves it as it is: with
-        a new identity nothing could be opened that was encrypted to the old one. Raises ``OSError``.
+        Raises :class:`~uploader.keys.KeyUnusable` for a file that is damaged, a link, or open to others, and leaves it
+        as it is: with a new identity nothing could be opened that was encrypted to the old one.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with durable.locked(path.parent):
+        with own(path.parent):
             try:
-                text = _read_private(path)
+                text = read_private(path).decode("ascii", "replace")
             except FileNotFoundError:
                 made = pyrage.x25519.Identity.generate()
                 text = f"# public key: {made.to_public()}\n{made}\n"
@@ -61,7 +56,7 @@ class AgeIdentity:
             [secret] = lines
             return cls(pyrage.x25519.Identity.from_str(secret))
         except (ValueError, pyrage.IdentityError) as error:
-            raise AgeUnusable(f"{path} is damaged") from error
+            raise KeyUnusable(Text("{path} is damaged", {"path": str(path)})) from error
 
     def decrypt(self, source: BinaryIO, target: BinaryIO) -> None:
         """Write the plain text of ``source`` into ``target``; memory does not grow with it.
@@ -118,18 +113,3 @@ class _Capped:
         """Raises what went wrong with a write."""
         if self._failed is not None:
             raise self._failed
-
-
-def _read_private(path: Path) -> str:
-    # Not blocking, so that a named pipe is refused instead of waited for.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise AgeUnusable(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-            raise AgeUnusable(f"{path} must belong to the receiver's user, and nobody else may have access to it")
-        return file.read(_FILE_CAP).decode("ascii", "replace")

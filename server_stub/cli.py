@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.texts import language_of_environment
 from server_stub import keys_cli
-from server_stub.age import AgeIdentity, AgeUnusable
+from server_stub.age import AgeIdentity
 from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
 from server_stub.clock import iso
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (ValueError, OSError, SQLAlchemyError, KeyUnusable, AgeUnusable, DataInUse, ImportRefused) as error:
+    except (ValueError, OSError, SQLAlchemyError, KeyUnusable, DataInUse, ImportRefused) as error:
         print(f"aiodiag-server: {str(error).splitlines()[0]}", file=sys.stderr)
         return USAGE
 

@@ -52,7 +52,7 @@ def import_file(settings: Settings, file: Path, rma: str | None) -> Imported:
 
     Whole and signed by the key that it names it must be, or nothing of it is kept; whatever else speaks against it is
     the intake's to say, which keeps it in quarantine then. The same bundle again changes nothing. Raises
-    :class:`ImportRefused`, ``AgeUnusable``, and ``OSError``.
+    :class:`ImportRefused`, ``KeyUnusable``, and ``OSError``.
     """
     settings.prepare()
     identity = AgeIdentity.load_or_create(settings.age)

@@ -23,8 +23,7 @@ class DataInUse(Exception):
 
 class Receiver:
     """Owns the data directory while it lives. Raises :class:`DataInUse` when somebody else does, ``OSError`` when the
-    directory cannot be used, and ``uploader.keys.KeyUnusable`` or ``server_stub.age.AgeUnusable`` when the receiver's
-    key or age identity cannot.
+    directory cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key or age identity cannot.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -141,6 +141,14 @@ def say(text: Text, language: str) -> None:
     """One line of progress on standard error; where nobody can read it, nobody is told."""
     with suppress(OSError):
         print(clean(" ".join(render(text, language).split())), file=sys.stderr, flush=True)
+
+
+def tell_disturbances(names: Iterable[str], language: str) -> None:
+    """What a person at the unit will notice of these hardware tests."""
+    from agent.runner.testing import disturbances
+
+    for noticed in disturbances(names):
+        say(Text("meanwhile: {what}", {"what": render(noticed, language)}), language)
 
 
 def alpha_of(confidence: str) -> float:

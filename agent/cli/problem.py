@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from agent.model import Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 USAGE = 2
 INCOMPLETE = 3
@@ -19,6 +23,16 @@ class Problem(Exception):
         super().__init__(str(text))
         self.text = text
         self.status = status
+
+
+def existing_file(typed: str) -> Path:
+    """The plain file that somebody named; raises :class:`Problem` where there is none."""
+    from pathlib import Path
+
+    path = Path(typed)
+    if not path.is_file():
+        raise Problem(Text("there is no file {path}", {"path": typed}))
+    return path
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
-from agent.cli.problem import Problem, explained
+from agent.cli.problem import Problem, existing_file, explained
 from agent.cli.sending import met_receivers, receiver_address
 from agent.cli.settings import server_address, state_directory
 from agent.cli.streams import print_json, teller
@@ -83,14 +83,10 @@ def run_code(args: argparse.Namespace) -> int:
 
 def chosen_bundle(file: str | None, state: Path) -> Path:
     """The bundle that is named, else the newest that this unit sealed; raises :class:`Problem` where there is none."""
-    from pathlib import Path
-
     from uploader.bundle.format import FILE_SUFFIX
 
     if file is not None:
-        if not Path(file).is_file():
-            raise Problem(Text("there is no file {path}", {"path": file}))
-        return Path(file)
+        return existing_file(file)
     sealed = [p for p in (state / "bundles").glob(f"*{FILE_SUFFIX}") if not p.name.startswith(".")]
     if not sealed:
         raise Problem(Text("there is no bundle yet; make one with: aiodiag selfcheck"))

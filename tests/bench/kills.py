@@ -11,7 +11,6 @@ run is judged.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
@@ -26,9 +25,9 @@ from agent.texts import render
 from agent.texts.words import OUTCOMES, step_word
 from tests.bench.aio import VirtualAio
 from tests.bench.checked import COMMAND, SELFCHECK_LIMIT_S
+from tests.bench.restarts import RUNS, recorded
 
 RESUMED_WITHIN_S = 1500.0
-RUNS = "/var/lib/aiodiag/runs"
 _WAITING = "/var/lib/aiodiag/resume"
 _CONSOLE = "/dev/ttyS0"
 _TURNS = (("selfcheck",), ("replay", "--symptom", "restarts", "--round", "20", "--hours", "0.3"))
@@ -163,9 +162,7 @@ def _lost(aio: VirtualAio, lines: Sequence[str]) -> list[str]:
 
 
 def _view(aio: VirtualAio, run_id: str) -> RunView:
-    """Of the whole lines of its journal: the last may be half written. Raises ``ValueError`` for any other damage."""
-    whole = aio.guest.read(f"{RUNS}/{run_id}/journal.jsonl").rpartition("\n")[0]
-    return RunView.from_records(json.loads(line) for line in whole.split("\n") if line)
+    return recorded(aio.guest.read(f"{RUNS}/{run_id}/journal.jsonl"))
 
 
 def _ending(view: RunView) -> str:

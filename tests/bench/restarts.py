@@ -9,7 +9,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agent.model import Outcome
 from agent.model.run_view import RunView
@@ -67,16 +67,18 @@ def _await_end(aio: VirtualAio, until: float) -> RunView | None:
         with contextlib.suppress(Silent, OSError):
             if not aio.guest.ping(2.0):
                 continue
-            text = aio.guest.shell(f"cat {RUNS}/*/journal.jsonl", timeout_s=30.0).out
-            view = RunView.from_records(_records(text))
+            view = recorded(aio.guest.shell(f"cat {RUNS}/*/journal.jsonl", timeout_s=30.0).out)
             if view.ended:
                 return view
     return None
 
 
-def _records(text: str) -> list[dict[str, Any]]:
-    """The whole lines: the last one may be half written."""
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("}\n")]
+def recorded(journal: str) -> RunView:
+    """A run by the whole lines of its journal: the last one may be half written. Raises ``ValueError`` for any other
+    damage.
+    """
+    whole = journal.rpartition("\n")[0]
+    return RunView.from_records(json.loads(line) for line in whole.split("\n") if line)
 
 
 def _trouble(view: RunView, times: int, boots: int) -> str:

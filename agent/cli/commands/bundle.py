@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli import quick
 from agent.cli.commands import Subparsers
-from agent.cli.problem import Problem, explained
+from agent.cli.problem import Problem, existing_file, explained
 from agent.cli.sending import met_receivers, receiver_address
 from agent.cli.settings import server_address, state_directory
 from agent.cli.streams import print_json, teller
@@ -185,7 +185,7 @@ def run_encrypt(args: argparse.Namespace) -> int:
 
     from uploader.bundle.encrypt import encrypt
 
-    bundle = _existing(args.file)
+    bundle = existing_file(args.file)
     recipient = args.recipient or _kept_recipient(args.server)
     with explained(status=2):
         encrypt(bundle, Path(args.output), recipient)
@@ -206,19 +206,10 @@ def _kept_recipient(given: str | None) -> str:
     return told[0]
 
 
-def _existing(file: str) -> Path:
-    from pathlib import Path
-
-    path = Path(file)
-    if not path.is_file():
-        raise Problem(Text("there is no file {path}", {"path": file}))
-    return path
-
-
 def _open(file: str) -> VerifiedBundle:
     from uploader.bundle.verify import open_bundle
 
-    return open_bundle(_existing(file))
+    return open_bundle(existing_file(file))
 
 
 def _about(bundle: VerifiedBundle) -> dict[str, Any]:

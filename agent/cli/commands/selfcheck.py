@@ -106,15 +106,13 @@ def _plan(name: str) -> Plan:
 
 def announce_length(plan: Plan, language: str) -> None:
     """A person whose unit will be busy for a minute or longer is told so, and what they will notice of it."""
-    from agent.cli.exercising import say
-    from agent.runner.testing import disturbances
+    from agent.cli.exercising import say, tell_disturbances
 
     seconds = sum(plan.tests.values())
     if seconds < 60.0:
         return
     say(Text("this takes about {minutes} minutes", {"minutes": round(seconds / 60.0)}), language)
-    for noticed in disturbances(plan.tests):
-        say(Text("meanwhile: {what}", {"what": render(noticed, language)}), language)
+    tell_disturbances(plan.tests, language)
 
 
 def _walk(request: Request, journal: Journal, state: Path) -> RunView:

@@ -15,7 +15,6 @@ from agent.cli.settings import state_directory
 from agent.cli.streams import teller
 from agent.model import Text
 from agent.model.verdict import exit_status
-from agent.texts import render
 
 if TYPE_CHECKING:
     from agent.journal import Journal
@@ -41,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     """Test, seal, send. Exit status as for ``selfcheck``."""
     from agent import __version__
     from agent.cli.commands.selfcheck import tell_result
-    from agent.cli.exercising import say
+    from agent.cli.exercising import tell_disturbances
     from agent.journal import RunStore
     from agent.runner.recording import Asked
     from agent.runner.run import new_seed
-    from agent.runner.testing import disturbances, needed
+    from agent.runner.testing import needed
     from uploader.submission import Desk
 
     began = time.monotonic()
@@ -70,8 +69,7 @@ def run(args: argparse.Namespace) -> int:
     desk, store = Desk(state, teller(args.lang)), RunStore(state)
     checking.close_earlier(store, args.lang)
     nonce = checking.announce(args, desk, unit["serial"]) if args.rma else None
-    for noticed in disturbances(names):
-        say(Text("meanwhile: {what}", {"what": render(noticed, args.lang)}), args.lang)
+    tell_disturbances(names, args.lang)
     with explained():
         run_id, journal = store.new()
         with journal:

@@ -7,7 +7,7 @@ from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 from agent.cli.commands import Subparsers
-from agent.cli.problem import INCOMPLETE, Problem, explained
+from agent.cli.problem import INCOMPLETE, Problem, existing_file, explained
 from agent.cli.sending import deliver, receiver_address
 from agent.cli.settings import state_directory
 from agent.cli.streams import print_json, teller
@@ -61,9 +61,7 @@ def _addressed(desk: Desk, entry: Entry, server: str | None) -> Entry:
 def _put(desk: Desk, bundle: Path, server: str | None) -> Entry:
     from uploader.bundle.verify import open_bundle
 
-    if not bundle.is_file():
-        raise Problem(Text("there is no file {path}", {"path": str(bundle)}))
-    with explained(status=2), open_bundle(bundle) as opened:
+    with explained(status=2), open_bundle(existing_file(str(bundle))) as opened:
         rma = opened.statement.run.rma
     if rma is None:
         raise Problem(Text("{path} was sealed for no RMA; seal it again with --rma", {"path": str(bundle)}))

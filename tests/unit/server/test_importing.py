@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server_stub import age as age_module
-from server_stub.age import AgeIdentity, AgeRejected, AgeUnusable
+from server_stub.age import AgeIdentity, AgeRejected
 from server_stub.importing import ImportRefused, import_file
 from server_stub.settings import API, Settings
 from tests.device import Contents, Device
@@ -20,6 +20,7 @@ from tests.unit.server.test_intake import FAULT, stored
 from tests.unit.server.test_serve import open_case, server
 from uploader.bundle.encrypt import encrypt
 from uploader.bundle.recipient import read_recipient
+from uploader.keys import KeyUnusable
 
 SERIAL = "HB24A0017"
 
@@ -189,18 +190,18 @@ def test_the_identity_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert AgeIdentity.load_or_create(path).recipient == made
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o640)
-    with pytest.raises(AgeUnusable, match="nobody else"):
+    with pytest.raises(KeyUnusable, match="nobody else"):
         AgeIdentity.load_or_create(path)
     path.chmod(0o600)
     moved = path.rename(tmp_path / "elsewhere")
     path.symlink_to(moved)
-    with pytest.raises(AgeUnusable):
+    with pytest.raises(KeyUnusable):
         AgeIdentity.load_or_create(path)
     path.unlink()
     for damaged in ("", "x", f"{moved.read_text()}{moved.read_text()}", made, "é"):
         path.write_text(damaged)
         path.chmod(0o600)
-        with pytest.raises(AgeUnusable, match="damaged"):
+        with pytest.raises(KeyUnusable, match="damaged"):
             AgeIdentity.load_or_create(path)
         assert path.read_text() == damaged
 
