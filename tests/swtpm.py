@@ -35,10 +35,13 @@ class Swtpm:
         return Tpm(folder, self.tcti, answer_s)
 
     def start(self) -> None:
-        """Come back when it listens. tpm2-tools want its two ports side by side; somebody may take one meanwhile."""
+        """Come back when it listens: where it did before, for those who know it there. tpm2-tools want its two ports
+        side by side; somebody may take one meanwhile.
+        """
         self.folder.mkdir(exist_ok=True)
-        for _ in range(10):
-            self.port = _two_ports()
+        for attempt in range(10):
+            if attempt or not self.port:
+                self.port = _two_ports()
             where = [f"--{what}=type=tcp,port={port},bindaddr=127.0.0.1" for what, port in self._ports()]
             options = ["--tpm2", f"--tpmstate=dir={self.folder}", "--flags=not-need-init,startup-clear"]
             command = [shutil.which("swtpm") or "swtpm", "socket", *options, *where]

@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ _ATTRIBUTES = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign"
 """``noda``: wrong passwords for other objects do not lock it."""
 _UNIQUE = hashlib.sha256(b"https://hibertek.com/aiodiag/device-key/v1").digest()
 """``unique.x`` of the template; ``unique.y`` is 32 zero bytes. It makes this key another than anybody else's."""
+_MANAGED = "/dev/tpmrm"
 _MAX_FILE = 4096
 _CODE = re.compile(rb"Esys_\w+\(0x([0-9A-Fa-f]{1,8})\)")
 _REASONS = {
@@ -66,6 +67,7 @@ class Tpm:
         self._folder = folder
         self._tcti = tcti
         self._answer_s = answer_s
+        self._contexts: dict[PublicKey, bytes] = {}
 
     def public(self) -> PublicKey:
         """The key that the template gives now, after it has signed something: one that cannot is no key."""
@@ -75,8 +77,19 @@ class Tpm:
             return key
 
     def sign(self, data: bytes, key: PublicKey) -> Signature:
-        """The signature over SHA-256 of ``data``, when the TPM's key still is ``key``; it was verified."""
+        """The signature over SHA-256 of ``data``, when the TPM's key still is ``key``; it was verified.
+
+        Making the key is the slow part, so its context is kept for the next signature: sealed by the TPM, for the TPM
+        alone, and void once it was reset or cleared. Then, or where it fails for whatever reason, the key is made anew.
+        """
         with self._at_work() as work:
+            context = self._contexts.pop(key, None)
+            if context is not None:
+                (work / "context").write_bytes(context)
+                with suppress(TpmUnusable):
+                    made = self._signature(work, key, data)
+                    self._contexts[key] = context
+                    return made
             if self._create(work) != key:
                 raise TpmUnusable(Text("the TPM has another key than before"))
             return self._signature(work, key, data)
@@ -114,9 +127,11 @@ class Tpm:
         template = ["-C", "o", "-g", "sha256", "-G", "ecc256:ecdsa-sha256", "-a", _ATTRIBUTES, "-u", f"{work}/unique"]
         self._ask("tpm2_createprimary", *template, "-c", f"{work}/context", "-f", "pem", "-o", f"{work}/public")
         try:
-            return PublicKey(p256.point_of_pem(_read(work / "public").decode("ascii", "replace")))
+            key = PublicKey(p256.point_of_pem(_read(work / "public").decode("ascii", "replace")))
         except Malformed as error:
             raise TpmUnusable(Text("the TPM gives no key")) from error
+        self._contexts[key] = _read(work / "context")
+        return key
 
     def _signature(self, work: Path, key: PublicKey, data: bytes) -> Signature:
         """By the key whose context is in ``work``."""
@@ -131,15 +146,16 @@ class Tpm:
         return made
 
     def _ask(self, program: str, *args: str) -> None:
-        """Run a program of tpm2-tools. What it loaded is let go of: without a resource manager a TPM has three places
-        for objects (TPM 2.0 Library, part 1, 37.5), and with one this is a moment's work.
+        """Run a program of tpm2-tools. What it loaded is let go of: by the kernel's resource manager when the program
+        ends, else here, because a TPM has three places for objects (TPM 2.0 Library, part 1, 37.5).
         """
         result = run(program, ["-Q", "-T", self._tcti, *args], timeout_s=self._answer_s)
         if result.status is Status.TIMED_OUT:
             raise TpmUnusable(Text("the TPM does not answer"))
         if result.reason is not None:
             raise TpmUnusable(result.reason)
-        run("tpm2_flushcontext", ["-Q", "-T", self._tcti, "-t"], timeout_s=self._answer_s)
+        if _MANAGED not in self._tcti:
+            run("tpm2_flushcontext", ["-Q", "-T", self._tcti, "-t"], timeout_s=self._answer_s)
         if result.exit_status != 0:
             raise TpmUnusable(_told(result.stderr))
 

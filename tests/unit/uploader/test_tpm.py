@@ -58,6 +58,15 @@ def test_the_key_is_the_same_after_a_restart_and_no_file_holds_it(swtpm: Swtpm, 
     assert [path.name for path in (tmp_path / "a").iterdir()] == []
 
 
+def test_a_key_signs_again_after_its_tpm_was_reset(swtpm: Swtpm, unit: Unit) -> None:
+    key = unit.key(swtpm)
+    for _ in range(2):
+        swtpm.stop()
+        swtpm.start()
+        signed = dsse.sign(b"x", "application/x", key)
+        assert dsse.verify(signed, "application/x", key.public, max_size=4096) == b"x"
+
+
 def test_another_tpm_has_another_key(swtpm: Swtpm, tmp_path: Path) -> None:
     for other in running(tmp_path / "other"):
         assert other.tpm(tmp_path / "a").public() != swtpm.tpm(tmp_path / "b").public()
@@ -120,6 +129,10 @@ def test_an_owner_password_after_the_first_use_is_no_silent_other_device(swtpm: 
     assert (type(key), key.protection) == (DeviceKey, "file")
     assert unit.told[0] == "the TPM has an owner password"
     assert "must confirm" in str(unit.told) or "confirmed" in str(unit.told)
+    signed = dsse.sign(b"x", "application/x", before)  # the key that was made before the password came goes on
+    assert dsse.verify(signed, "application/x", before.public, max_size=4096) == b"x"
+    swtpm.stop()
+    swtpm.start()
     with pytest.raises(TpmUnusable, match="owner password"):
         dsse.sign(b"x", "application/x", before)
     swtpm.ask("tpm2_changeauth", "-c", "owner", "-p", "secret")
