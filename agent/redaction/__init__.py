@@ -9,7 +9,7 @@ from agent.redaction.known import Known
 from agent.redaction.learning import learn
 from agent.redaction.pseudonyms import Kind, Pseudonyms, Replaced
 from agent.redaction.record import Unfit, redact_record, serials
-from agent.redaction.redactor import Reading, Redactor
+from agent.redaction.redactor import Reading, Redactor, unescaped
 
 RULES = 1
 """The version of what is replaced and how; in the manifest of a bundle. It grows when the rules change."""
@@ -28,5 +28,6 @@ __all__ = [
     "learn",
     "redact_record",
     "serials",
+    "unescaped",
     "without_metadata",
 ]

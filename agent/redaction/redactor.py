@@ -203,6 +203,11 @@ class _Literal:
         return self.start + 1 + raws[last] + at - values[last]
 
 
+def unescaped(text: str) -> Iterator[str]:
+    """What the strings with escapes in a text say: a log in JSON has its lines behind ``\\n``."""
+    return (literal.value for literal in _literals(text, Reading()))
+
+
 def _literals(text: str, how: Reading) -> Iterator[_Literal]:
     """Strings of JSON in a text. In one that is no JSON, those that have escapes."""
     key = path = ""

@@ -8,7 +8,6 @@ what is damaged, or has a line that is longer than any of ours. Memory does not 
 from __future__ import annotations
 
 import hashlib
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,6 +28,7 @@ from agent.redaction import (
     learn,
     redact_record,
     serials,
+    unescaped,
     without_metadata,
 )
 from agent.redaction.content import Content, content_of, is_of_hardware
@@ -134,7 +134,7 @@ class _Redacting:
         try:
             for block in self._blocks(name):
                 text = block.decode("utf-8", "surrogateescape")
-                for part in (text, *_unescaped(text)):
+                for part in (text, *unescaped(text)):
                     for new in learn(part, columns=described.columns):
                         if len(found) < _NAMES_MOST:
                             found.add(new)
@@ -249,18 +249,8 @@ class _Redacting:
         self._result.found += [InFile(name, what, times) for what, times in sorted(counts.items(), key=_order)]
 
 
-_LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*+)"')
-
-
 def _order(counted: tuple[Replaced, int]) -> tuple[Kind, str]:
     return counted[0].kind, counted[0].value
-
-
-def _unescaped(text: str) -> Iterator[str]:
-    """What strings with escapes say: a log in JSON has its lines behind ``\\n``."""
-    for match in _LITERAL.finditer(text) if "\\" in text else ():
-        if "\\" in match[1]:
-            yield match[1].replace("\\n", "\n").replace("\\/", "/").replace('\\"', '"')
 
 
 def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:

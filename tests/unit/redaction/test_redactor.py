@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.redaction import Kind, Known, Pseudonyms, Reading, Redactor
+from agent.redaction import Kind, Known, Pseudonyms, Reading, Redactor, unescaped
 
 ANNA = Known(Kind.USER, "anna")
 
@@ -91,3 +91,9 @@ def test_json_stays_json(value: Any) -> None:
         unknown = redactor()
         made = json.loads(unknown.text(document, Reading(json=True)))
         assert made == value or unknown.pseudonyms.mapping
+
+
+def test_strings_with_escapes_in_a_text_are_read_as_json_reads_them() -> None:
+    said = ["one\ntwo\t3", 'caf\u00e9 "x"', "a/b", "\U0001f600"]
+    text = "log: " + json.dumps(["plain", *said]).replace("a/b", "a\\/b") + ' "not \\q json"'
+    assert list(unescaped(text)) == said
