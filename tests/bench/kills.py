@@ -75,7 +75,9 @@ def live(aio: VirtualAio, kills: int, told: Callable[[Cut], None]) -> Lived:
         aio.guest.run(COMMAND, "resume", timeout_s=RESUMED_WITHIN_S)
     aio.guest.run(COMMAND, "selfcheck", timeout_s=SELFCHECK_LIMIT_S)
     troubles, outcomes = [], Counter[str]()
-    for name in aio.guest.shell(f"ls {RUNS}").check().out.split():
+    if cuts and not any(cut.told for cut in cuts):
+        troubles.append("nothing was told before any of the cuts, and nothing compared")
+    for name in _runs(aio):
         try:
             view = _view(aio, name)
         except ValueError as e:
@@ -84,6 +86,8 @@ def live(aio: VirtualAio, kills: int, told: Callable[[Cut], None]) -> Lived:
         outcomes[_ending(view)] += 1
         if trouble := unfinished(view):
             troubles.append(f"{name}: {trouble}")
+    if left := aio.guest.shell(f"ls -d {RUNS}/*.*").out.split():
+        troubles.append(f"{', '.join(left)} was left behind")
     return Lived(cuts, troubles, outcomes)
 
 
@@ -140,8 +144,10 @@ def _waits(aio: VirtualAio) -> bool:
 
 
 def _begin(aio: VirtualAio, words: Sequence[str]) -> None:
-    """Its progress goes to the serial console, which QEMU writes to a file outside as it comes."""
-    script = f'exec "$@" --lang en 2> {_CONSOLE} > /dev/null'
+    """Its progress goes to the serial console, which QEMU writes to a file outside as it comes; through a pipe, because
+    on a terminal it is a bar.
+    """
+    script = f'"$@" --lang en 2>&1 > /dev/null | cat > {_CONSOLE}'
     aio.guest.start("/bin/sh", "-c", script, "sh", COMMAND, *words)
 
 
@@ -154,11 +160,16 @@ def _lines(aio: VirtualAio) -> list[str]:
 
 def _lost(aio: VirtualAio, lines: Sequence[str]) -> list[str]:
     """What was told by then is looked for in the newest run: nothing was begun after it."""
-    newest = aio.guest.shell(f"ls {RUNS} | tail -n 1").check().out.strip()
+    newest = _runs(aio)[-1]
     try:
         return lost_lines(lines, _view(aio, newest))
     except ValueError as e:
         return [f"{newest} cannot be read: {e}"]
+
+
+def _runs(aio: VirtualAio) -> list[str]:
+    """Their ids, the oldest first. Beside a run lies what its tests wrote, until the next run clears it away."""
+    return [name for name in aio.guest.shell(f"ls {RUNS}").check().out.split() if "." not in name]
 
 
 def _view(aio: VirtualAio, run_id: str) -> RunView:
