@@ -12,14 +12,22 @@ from typing import Protocol
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class BlobDamaged(FileNotFoundError):
+    """What lies under a digest has another one: what was kept there is there no more."""
+
+
 class Blobs(Protocol):
     """A store of files by the SHA-256 (hexadecimal) of their content; what is in it never changes."""
 
     def keep(self, file: Path, sha256: str) -> None:
-        """Take a copy of ``file`` (or the file itself); on disk when this returns. Keeping it twice is no error."""
+        """Take a copy of ``file`` (or the file itself); on disk when this returns. Keeping it twice is no error. Raises
+        ``OSError`` when it cannot be kept.
+        """
 
     def local(self, sha256: str) -> AbstractContextManager[Path]:
-        """A local file with the content, for as long as the context lasts; raises ``FileNotFoundError``."""
+        """A local file with the content, for as long as the context lasts; raises ``FileNotFoundError`` when there is
+        none, and other ``OSError`` when it cannot be said.
+        """
 
 
 class FileBlobs:
@@ -48,9 +56,14 @@ class FileBlobs:
         yield path
 
     def _path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError("not a digest")
-        return self._root / sha256[:2] / f"{sha256}.zip"
+        return self._root / digest_only(sha256)[:2] / f"{sha256}.zip"
+
+
+def digest_only(sha256: str) -> str:
+    """``sha256``; raises ``ValueError`` when it is no digest: it becomes part of a name."""
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError("not a digest")
+    return sha256
 
 
 def sync_folder(folder: Path) -> None:

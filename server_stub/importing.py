@@ -14,13 +14,13 @@ from sqlalchemy import select
 
 from server_stub import enrolment
 from server_stub.age import MAGIC, AgeIdentity, AgeRejected
-from server_stub.blobs import FileBlobs
 from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Database, Upload
 from server_stub.db.models import BundleState, UploadState
 from server_stub.intake import Intake
 from server_stub.problems import Problem, unknown_case
 from server_stub.settings import Settings
+from server_stub.storage import open_blobs
 from server_stub.uploads import Uploads
 from server_stub.uploads.headers import Creation
 from server_stub.uploads.writer import Writer
@@ -99,7 +99,7 @@ def _case_number(run: Run, rma: str | None) -> str:
 
 def _take(settings: Settings, database: Database, plain: BinaryIO, run: Run, wanted: Creation) -> Imported:
     uploads = Uploads(database, settings.spool)
-    intake = Intake(database, FileBlobs(settings.bundles), uploads)
+    intake = Intake(database, open_blobs(settings), uploads)
     _introduce(database, run, wanted.rma)
     upload = uploads.create(wanted)
     if upload.state is UploadState.RECEIVING:

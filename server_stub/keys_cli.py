@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from server_stub import key_decisions
-from server_stub.blobs import FileBlobs
 from server_stub.clock import iso
 from server_stub.db import Database, DeviceKey
 from server_stub.enrolment import enrolled_key
 from server_stub.intake import Intake
 from server_stub.key_levels import level_of
 from server_stub.settings import Settings
+from server_stub.storage import open_blobs
 from server_stub.uploads import Uploads
 from uploader.bundle.verify import BundleRejected, open_bundle
 
@@ -60,7 +60,7 @@ def _accept(arguments: argparse.Namespace) -> int:
     with database.write() as session:
         key = key_decisions.find(session, arguments.serial, arguments.key)
         key_decisions.accept(session, key)
-    intake = Intake(database, FileBlobs(settings.bundles), Uploads(database, settings.spool))
+    intake = Intake(database, open_blobs(settings), Uploads(database, settings.spool))
     print(f"{key.keyid} speaks for the unit; {intake.judge_again(key.unit_id)} bundles left the quarantine")
     return 0
 

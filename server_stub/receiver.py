@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from server_stub.age import AgeIdentity
-from server_stub.blobs import Blobs, FileBlobs
+from server_stub.blobs import Blobs
 from server_stub.db import Database
 from server_stub.intake import Intake
 from server_stub.settings import Settings
+from server_stub.storage import open_blobs
 from server_stub.uploads import Uploads
 from uploader.keys import DeviceKey, SigningKey
 
@@ -33,7 +34,11 @@ class Receiver:
         self.key: SigningKey = DeviceKey.load_or_create(settings.key)
         self.age = AgeIdentity.load_or_create(settings.age)
         self.db = Database(settings.database_url)
-        self.blobs: Blobs = FileBlobs(settings.bundles)
+        if not self.db.own():
+            self.db.close()
+            os.close(self._lock)
+            raise DataInUse("another receiver runs on this database")
+        self.blobs: Blobs = open_blobs(settings)
         self.uploads = Uploads(self.db, settings.spool)
         self.intake = Intake(self.db, self.blobs, self.uploads)
         self.intake.settle_pending(list(self.uploads.recover()))

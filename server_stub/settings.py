@@ -1,9 +1,9 @@
-"""What the receiver is told from outside, and the one directory in which it keeps everything."""
+"""What the receiver is told from outside, and the one directory in which it keeps everything that is not elsewhere."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 API = "/api/v1"
@@ -16,19 +16,35 @@ LEASE_S = 30.0
 enough that a customer who reconnects is not told to wait. Ours."""
 
 
+DATABASE = "AIODIAG_SERVER_DATABASE"
+BUNDLES = "AIODIAG_SERVER_BUNDLES"
+
+
+def _told(name: str) -> str:
+    return field(default_factory=lambda: os.environ.get(name, ""), repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``data`` is a directory of the receiver's own. ``public_url`` (``https://rma.example``) is put before the path
     of a case page in receipts; without it the request's own address is.
+
+    ``database`` (``postgresql://…``) and ``bundle_store`` (``s3://BUCKET/PREFIX``) are ``""`` where both lie below
+    ``data``. They come from the environment, for every command alike, and not from the command line, which others can
+    read: an address may hold a password.
     """
 
     data: Path
     public_url: str = ""
+    database: str = _told(DATABASE)
+    bundle_store: str = _told(BUNDLES)
 
     @property
     def database_url(self) -> str:
-        """Where SQLAlchemy finds the database."""
-        return f"sqlite:///{self.data / 'receiver.sqlite3'}"
+        """Where SQLAlchemy finds the database; raises ``ValueError`` when that cannot be."""
+        if self.database and not self.database.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise ValueError(f"{DATABASE} must begin with postgresql://")
+        return self.database or f"sqlite:///{self.data / 'receiver.sqlite3'}"
 
     @property
     def spool(self) -> Path:

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.storages import postgres, s3
+
+__all__ = ["postgres", "s3"]  # fixtures
+
 # How long an example takes says what else the machine does; times are measured by the benchmarks.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -1,6 +1,18 @@
 """The database: tables, and sessions on them."""
 
 from server_stub.db.engine import Database
-from server_stub.db.models import Bundle, Case, CaseStatus, DeviceKey, Event, KeyProof, Nonce, Unit, Upload
+from server_stub.db.models import Base, Bundle, Case, CaseStatus, DeviceKey, Event, KeyProof, Nonce, Unit, Upload
 
-__all__ = ["Bundle", "Case", "CaseStatus", "Database", "DeviceKey", "Event", "KeyProof", "Nonce", "Unit", "Upload"]
+__all__ = [
+    "Base",
+    "Bundle",
+    "Case",
+    "CaseStatus",
+    "Database",
+    "DeviceKey",
+    "Event",
+    "KeyProof",
+    "Nonce",
+    "Unit",
+    "Upload",
+]

@@ -1,4 +1,8 @@
-"""Connections and transactions. SQLite is the default; nothing outside this file knows it."""
+"""Connections and transactions. SQLite is the default, PostgreSQL the other one; nothing outside this folder knows.
+
+Whoever writes is alone: SQLite's own write lock sees to it on the one, an advisory lock on the other. So what a
+transaction reads before it writes is still true when it is committed, and nothing needs to be tried again.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session
 
-from server_stub.db.models import Base
+from server_stub.db import postgres
+from server_stub.db.schema import upgrade
 
 _BUSY_MS = 10_000
 
 
 class Database:
-    """Sessions: :meth:`read` for looking, :meth:`write` for changing. Objects stay readable after both."""
+    """Sessions: :meth:`read` for looking, :meth:`write` for changing. Objects stay readable after both.
+
+    The tables are made, or brought up to date, when it is opened. Raises ``db.schema.SchemaNewer`` when a newer
+    receiver has been here, ``db.postgres.DriverMissing``, and ``SQLAlchemyError`` when the database cannot be reached.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
-            database = make_url(url).database
-            if database:
-                os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        self._writing = self._engine.execution_options(aiodiag_begin="BEGIN IMMEDIATE")
-        Base.metadata.create_all(self._engine)
+        self._engine = postgres.engine(url) if make_url(url).get_backend_name() == "postgresql" else _sqlite(url)
+        self._writing = self._engine.execution_options(aiodiag_write=True)
+        self._owning: Connection | None = None
+        upgrade(self._writing)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -38,15 +42,36 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back on an exception. It takes SQLite's write lock when it
-        begins, because a reader that turns writer fails at once where a writer would have waited its turn.
+        """One transaction: committed at the end, rolled back on an exception. It waits its turn when it begins, because
+        a reader that turns writer has seen what may be true no longer. Raises ``OperationalError`` after ten seconds.
         """
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def own(self) -> bool:
+        """Keep other receivers from this database until :meth:`close`; false when there is one. A file is its data
+        directory's, and owned with that.
+        """
+        if self._engine.dialect.name == "postgresql":
+            self._owning = postgres.own(self._engine)
+            return self._owning is not None
+        return True
+
     def close(self) -> None:
         """Let go of all connections."""
+        if self._owning is not None:
+            postgres.disown(self._owning)
         self._engine.dispose()
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    database = make_url(url).database
+    if database:
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:
@@ -58,4 +83,5 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("aiodiag_begin", "BEGIN"))
+    writes = connection.get_execution_options().get("aiodiag_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Connection, DateTime, Dialect, Enum, ForeignKey, Index, TypeDecorator, event, text
+from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, String, TypeDecorator, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -78,6 +78,19 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+class AnyText(TypeDecorator[str]):
+    """Text from strangers. What a database cannot hold (PostgreSQL: NUL; either: half of a surrogate pair) is replaced,
+    as ``bytes.decode`` would; so a value with such a character is never found.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """To the database."""
+        return value and value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _unique_where(name: str, *columns: str, condition: str) -> Index:
     where = text(condition)
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
@@ -87,6 +100,7 @@ class Base(DeclarativeBase):
     """All tables."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: AnyText,
         datetime: UtcTime,
         dict[str, Any]: JSON,
         list[dict[str, Any]]: JSON,
@@ -211,7 +225,7 @@ class Bundle(Base):
 
 
 class Event(Base):
-    """One line of a case's timeline. Lines are only ever added."""
+    """One line of a case's timeline. Lines are only ever added: the database holds to that (``migrations``)."""
 
     __tablename__ = "events"
 
@@ -220,15 +234,3 @@ class Event(Base):
     time: Mapped[datetime]
     kind: Mapped[str]
     details: Mapped[dict[str, Any]]
-
-
-def _only_added(_table: Any, connection: Connection, **_: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER events_no_{verb.lower()} BEFORE {verb} ON events "
-                "BEGIN SELECT RAISE(ABORT, 'events are only ever added'); END"
-            )
-
-
-event.listen(Event.__table__, "after_create", _only_added)

@@ -12,6 +12,7 @@ import pytest
 from tests.agent_process import Ran, aiodiag
 from tests.integration.unit_under_test import Unit
 from tests.receiver_process import Case, ReceiverProcess, serving
+from tests.storages import BOTH, storage_environment
 
 SERIAL = "AIO24-INTEGRATION-1"
 
@@ -25,8 +26,15 @@ class Checked:
     ran: Ran
 
 
+@pytest.fixture(scope="package", params=BOTH, autouse=True)
+def storage(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is to be had on either storage."""
+    with storage_environment(request.param, request):
+        yield request.param
+
+
 @pytest.fixture(scope="package")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReceiverProcess]:
+def receiver(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Iterator[ReceiverProcess]:
     with serving(tmp_path_factory.mktemp("receiver") / "data") as running:
         yield running
 

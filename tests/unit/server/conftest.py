@@ -20,6 +20,7 @@ from server_stub.cases import Opened, open_case
 from server_stub.receiver import Receiver
 from server_stub.settings import API, Settings
 from tests.device import Device, checksum, encode_metadata, metadata
+from tests.storages import BOTH, storage_environment
 
 TUS = {"Tus-Resumable": "1.0.0"}
 APPEND = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -85,8 +86,15 @@ class Bench:
         return self.http.get(f"{location}/receipt")
 
 
+@pytest.fixture(params=BOTH, autouse=True)
+def storage(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is to be had on either storage."""
+    with storage_environment(request.param, request):
+        yield request.param
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, storage: str) -> Iterator[Bench]:
     app = create_app(Settings(tmp_path / "data"))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
