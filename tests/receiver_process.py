@@ -17,6 +17,7 @@ import requests
 from server_stub import cases
 from server_stub.db import Database
 from server_stub.settings import Settings
+from server_stub.storage import open_blobs
 from tests.agent_process import ROOT
 from uploader.keys import PublicKey
 from uploader.receipt import Receipt
@@ -98,8 +99,9 @@ class ReceiverProcess:
         return answer.text
 
     def stored(self, sha256: str) -> bytes:
-        """A bundle, as it lies on the receiver's disk."""
-        return (self.data / "bundles" / sha256[:2] / f"{sha256}.zip").read_bytes()
+        """A bundle, as the receiver has it."""
+        with open_blobs(Settings(self.data)).local(sha256) as file:
+            return file.read_bytes()
 
     def receipt(self, entry: dict[str, Any]) -> Receipt:
         """The receipt in an entry of ``outbox --json``, after it was found to be signed by this receiver, for it."""

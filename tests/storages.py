@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -186,16 +187,41 @@ def s3_environment(s3: S3, endpoint: str = "") -> Iterator[str]:
         yield place
 
 
+@dataclass(frozen=True)
+class Storage:
+    """Where receivers keep what they have; ``s3`` is ``None``, and the others ``""``, below their data directory."""
+
+    database: str = ""
+    s3: S3 | None = None
+    place: str = ""
+
+    def stored(self, data: Path) -> dict[str, bytes]:
+        """Digest -> bytes of the bundles that a receiver has."""
+        if self.s3 is None:
+            return {file.stem: file.read_bytes() for file in (data / "bundles").glob("*/*.zip")}
+        return {Path(key).stem: self.s3.content(key) for key in self.s3.keys(self.place)}
+
+    def overwrite(self, data: Path, sha256: str, content: bytes) -> None:
+        """Damage a bundle."""
+        if self.s3 is None:
+            file = data / "bundles" / sha256[:2] / f"{sha256}.zip"
+            file.chmod(0o600)
+            file.write_bytes(content)
+        else:
+            [key] = [key for key in self.s3.keys(self.place) if sha256 in key]
+            self.s3.put(key, content)
+
+
 @contextmanager
-def storage_environment(kind: str, request: pytest.FixtureRequest) -> Iterator[None]:
+def storage_environment(kind: str, request: pytest.FixtureRequest) -> Iterator[Storage]:
     """Receivers that are started meanwhile, here or as other processes, use the storage of this kind, and a new one."""
     with pytest.MonkeyPatch.context() as patch:
         for name in (DATABASE, BUNDLES):
             patch.delenv(name, raising=False)
         if kind == "sqlite+files":
-            yield
+            yield Storage()
             return
         postgres, s3 = request.getfixturevalue("postgres"), request.getfixturevalue("s3")
-        with postgres.database() as address, s3_environment(s3):
+        with postgres.database() as address, s3_environment(s3) as place:
             patch.setenv(DATABASE, address)
-            yield
+            yield Storage(address, s3, place)

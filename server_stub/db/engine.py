@@ -32,7 +32,11 @@ class Database:
         self._engine = postgres.engine(url) if make_url(url).get_backend_name() == "postgresql" else _sqlite(url)
         self._writing = self._engine.execution_options(aiodiag_write=True)
         self._owning: Connection | None = None
-        upgrade(self._writing)
+        try:
+            upgrade(self._writing)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -12,7 +12,7 @@ import pytest
 from tests.agent_process import Ran, aiodiag
 from tests.integration.unit_under_test import Unit
 from tests.receiver_process import Case, ReceiverProcess, serving
-from tests.storages import BOTH, storage_environment
+from tests.storages import BOTH, Storage, storage_environment
 
 SERIAL = "AIO24-INTEGRATION-1"
 
@@ -27,14 +27,14 @@ class Checked:
 
 
 @pytest.fixture(scope="package", params=BOTH, autouse=True)
-def storage(request: pytest.FixtureRequest) -> Iterator[str]:
+def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
     """Every test here is to be had on either storage."""
-    with storage_environment(request.param, request):
-        yield request.param
+    with storage_environment(request.param, request) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")
-def receiver(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Iterator[ReceiverProcess]:
+def receiver(tmp_path_factory: pytest.TempPathFactory, storage: Storage) -> Iterator[ReceiverProcess]:
     with serving(tmp_path_factory.mktemp("receiver") / "data") as running:
         yield running
 

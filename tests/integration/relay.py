@@ -11,19 +11,23 @@ Accident = Callable[[], None]
 
 
 class Relay:
-    """Passes connections on to ``port`` of this machine. ``carried`` counts the bytes towards the receiver; when it
-    reaches ``limit``, ``accident`` happens once and the connection breaks.
+    """Passes connections on to ``port`` of this machine, which may be another one later. ``carried`` counts the bytes
+    towards the receiver; when it reaches ``limit``, ``accident`` happens once and the connection breaks.
     """
 
     def __init__(self, port: int, limit: int, accident: Accident) -> None:
         self.carried = 0
-        self._port = port
+        self.port = port
         self._limit = limit
         self._accident: Accident | None = accident
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
+
+    def break_at(self, limit: int, accident: Accident) -> None:
+        """Another accident."""
+        self._limit, self._accident = limit, accident
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -39,7 +43,7 @@ class Relay:
             threading.Thread(target=self._carry, args=[unit], daemon=True).start()
 
     def _carry(self, unit: socket.socket) -> None:
-        with unit, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 10) as receiver:
+        with unit, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 10) as receiver:
             back = threading.Thread(target=_pump, args=[receiver, unit], daemon=True)
             back.start()
             while data := unit.recv(65536):

@@ -20,7 +20,7 @@ from server_stub.cases import Opened, open_case
 from server_stub.receiver import Receiver
 from server_stub.settings import API, Settings
 from tests.device import Device, checksum, encode_metadata, metadata
-from tests.storages import BOTH, storage_environment
+from tests.storages import BOTH, Storage, storage_environment
 
 TUS = {"Tus-Resumable": "1.0.0"}
 APPEND = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -45,6 +45,7 @@ class Bench:
     http: Http
     receiver: Receiver
     folder: Path
+    storage: Storage
 
     def open_case(self, serial: str = "HB24A0017", shipped: date | None = None) -> Opened:
         with self.receiver.db.write() as session:
@@ -87,14 +88,14 @@ class Bench:
 
 
 @pytest.fixture(params=BOTH, autouse=True)
-def storage(request: pytest.FixtureRequest) -> Iterator[str]:
+def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
     """Every test here is to be had on either storage."""
-    with storage_environment(request.param, request):
-        yield request.param
+    with storage_environment(request.param, request) as made:
+        yield made
 
 
 @pytest.fixture
-def bench(tmp_path: Path, storage: str) -> Iterator[Bench]:
+def bench(tmp_path: Path, storage: Storage) -> Iterator[Bench]:
     app = create_app(Settings(tmp_path / "data"))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
@@ -104,7 +105,7 @@ def bench(tmp_path: Path, storage: str) -> Iterator[Bench]:
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.005)
     with Http(f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
-        yield Bench(http, app.state.receiver, tmp_path)
+        yield Bench(http, app.state.receiver, tmp_path, storage)
     server.should_exit = True
     thread.join()
 

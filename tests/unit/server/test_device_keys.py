@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from server_stub.cli import main
-from server_stub.db import Bundle, Database, DeviceKey, Event
+from server_stub.db import Bundle, DeviceKey, Event
 from server_stub.key_levels import level_of
 from server_stub.settings import API
 from tests.device import ENROLMENT_TYPE, Device
@@ -239,16 +239,6 @@ def test_the_case_page_says_how_well_the_key_is_known(bench: Bench) -> None:
     assert "kept in the TPM, as the unit says · key trusted on first use" in page
     assert staff(bench, "revoke-key", device) == 0
     assert "revoked since" in bench.http.get(opened.path).text
-
-
-def test_a_database_from_before_levels_were_taken_down_is_taken_over(bench: Bench, rma: str) -> None:
-    device = bench.device(SERIAL)
-    bench.enrol(device, rma)
-    with bench.receiver.db.write() as session:
-        session.execute(text("DROP TABLE key_proofs"))
-    Database(bench.receiver.settings.database_url).close()
-    assert state(bench, device) == ("enrolled", "unknown")
-    assert bench.enrol(device, rma).json()["status"] == "enrolled"
 
 
 @pytest.mark.parametrize("name", ["rma", "serial", "key", "key_protection", "time", "rotation"])

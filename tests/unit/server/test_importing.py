@@ -34,7 +34,7 @@ def recipient(bench: Bench) -> str:
 def nothing_is_kept(bench: Bench) -> None:
     assert stored(bench) == []
     assert list(bench.receiver.settings.spool.iterdir()) == []
-    assert list(bench.receiver.settings.bundles.iterdir()) == []
+    assert bench.storage.stored(bench.receiver.settings.data) == {}
 
 
 def test_a_unit_that_was_never_online_gets_its_evidence_into_its_case(bench: Bench, tmp_path: Path) -> None:

@@ -231,11 +231,10 @@ def test_a_quarantined_bundle_is_listed_with_its_reason_and_not_opened(bench: Be
 
 def test_a_stored_bundle_that_was_changed_is_not_shown(bench: Bench) -> None:
     opened, _ = sent(bench, CONTENTS)
-    [blob] = bench.receiver.settings.bundles.glob("*/*.zip")
-    content = bytearray(blob.read_bytes())
+    [(digest, stored)] = bench.storage.stored(bench.receiver.settings.data).items()
+    content = bytearray(stored)
     content[len(content) // 2] ^= 1
-    blob.chmod(0o600)
-    blob.write_bytes(content)
+    bench.storage.overwrite(bench.receiver.settings.data, digest, bytes(content))
     page = bench.http.get(opened.path)
     assert page.status_code == 200
     assert "cannot be read any more" in page.text

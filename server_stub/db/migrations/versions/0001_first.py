@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from server_stub.db.only_added import only_added
+
 revision = "0001"
 down_revision = None
 
@@ -108,25 +110,6 @@ def upgrade() -> None:
     )
     _index("ix_events_case_id", "events", "case_id")
     only_added("events")
-
-
-def only_added(table: str) -> None:
-    """Let rows of ``table`` be neither changed nor deleted, whoever asks."""
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are only ever added'); END"
-            )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_only_added() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{table} are only ever added'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_only_added()"
-    )
 
 
 def _table(name: str, *columns: sa.Column[object]) -> None:
