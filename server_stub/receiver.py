@@ -19,12 +19,12 @@ from uploader.keys import DeviceKey, SigningKey
 
 
 class DataInUse(Exception):
-    """Another receiver runs on this data directory."""
+    """Another receiver runs on this data directory, or on this database."""
 
 
 class Receiver:
-    """Owns the data directory while it lives. Raises :class:`DataInUse` when somebody else does, ``OSError`` when the
-    directory cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key or age identity cannot.
+    """Owns the data directory and the database while it lives. Raises :class:`DataInUse` when somebody else does,
+    ``OSError``, ``ValueError`` and ``SQLAlchemyError`` when what it keeps things in cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key or age identity cannot.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -33,12 +33,12 @@ class Receiver:
         self._lock = _lock(settings)
         self.key: SigningKey = DeviceKey.load_or_create(settings.key)
         self.age = AgeIdentity.load_or_create(settings.age)
+        self.blobs: Blobs = open_blobs(settings)
         self.db = Database(settings.database_url)
         if not self.db.own():
             self.db.close()
             os.close(self._lock)
             raise DataInUse("another receiver runs on this database")
-        self.blobs: Blobs = open_blobs(settings)
         self.uploads = Uploads(self.db, settings.spool)
         self.intake = Intake(self.db, self.blobs, self.uploads)
         self.intake.settle_pending(list(self.uploads.recover()))
