@@ -24,7 +24,8 @@ class DataInUse(Exception):
 
 class Receiver:
     """Owns the data directory and the database while it lives. Raises :class:`DataInUse` when somebody else does,
-    ``OSError``, ``ValueError`` and ``SQLAlchemyError`` when what it keeps things in cannot be used, and ``uploader.keys.KeyUnusable`` when the receiver's key or age identity cannot.
+    ``OSError``, ``ValueError`` and ``SQLAlchemyError`` when what it keeps things in cannot be used, and
+    ``uploader.keys.KeyUnusable`` when the receiver's key or age identity cannot.
     """
 
     def __init__(self, settings: Settings) -> None:
