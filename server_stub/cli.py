@@ -21,12 +21,12 @@ from server_stub.age import AgeIdentity
 from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
 from server_stub.clock import iso
-from server_stub.db import Database
 from server_stub.importing import ImportRefused, import_file
 from server_stub.receiver import DataInUse, Receiver
 from server_stub.rma import tidy_rma
 from server_stub.settings import Settings, default_data
 from server_stub.spoken import Spoken
+from server_stub.storage import open_database
 from uploader.keys import KeyUnusable
 
 USAGE = 2
@@ -62,7 +62,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _open_case(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         opened = open_case(
             session,
             serial=arguments.serial,
@@ -82,7 +82,7 @@ def _open_case(arguments: argparse.Namespace) -> int:
 
 
 def _cases(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         for case in all_cases(session):
             print(f"{case.rma}  {iso(case.created)}  {case.status.value:<17}  {case.unit.serial}")
     return 0
@@ -143,12 +143,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     return listener
-
-
-def _database(data: Path) -> Database:
-    settings = Settings(data)
-    settings.prepare()
-    return Database(settings.database_url)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from server_stub import key_decisions
 from server_stub.clock import iso
-from server_stub.db import Database, DeviceKey
+from server_stub.db import DeviceKey
 from server_stub.enrolment import enrolled_key
 from server_stub.intake import Intake
 from server_stub.key_levels import level_of
 from server_stub.settings import Settings
-from server_stub.storage import open_blobs
+from server_stub.storage import open_blobs, open_database
 from server_stub.uploads import Uploads
 from uploader.bundle.verify import BundleRejected, open_bundle
 
@@ -46,7 +46,7 @@ def register(commands: Any, data: argparse.ArgumentParser) -> None:
 
 def _conflicts(arguments: argparse.Namespace) -> int:
     """One line a key: which asks, when it came, and which speaks for the unit now."""
-    with _database(arguments.data).read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         for unit, key in key_decisions.waiting(session):
             current = enrolled_key(session, unit.id)
             now = _shown(session, current) if current else "none"
@@ -56,17 +56,17 @@ def _conflicts(arguments: argparse.Namespace) -> int:
 
 def _accept(arguments: argparse.Namespace) -> int:
     settings = Settings(arguments.data)
-    database = _database(arguments.data)
-    with database.write() as session:
-        key = key_decisions.find(session, arguments.serial, arguments.key)
-        key_decisions.accept(session, key)
-    intake = Intake(database, open_blobs(settings), Uploads(database, settings.spool))
-    print(f"{key.keyid} speaks for the unit; {intake.judge_again(key.unit_id)} bundles left the quarantine")
+    with open_database(settings) as database:
+        with database.write() as session:
+            key = key_decisions.find(session, arguments.serial, arguments.key)
+            key_decisions.accept(session, key)
+        intake = Intake(database, open_blobs(settings), Uploads(database, settings.spool))
+        print(f"{key.keyid} speaks for the unit; {intake.judge_again(key.unit_id)} bundles left the quarantine")
     return 0
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         key = key_decisions.find(session, arguments.serial, arguments.key)
         key_decisions.revoke(session, key)
     print(f"{key.keyid} is revoked")
@@ -79,7 +79,7 @@ def _factory(arguments: argparse.Namespace) -> int:
             run = bundle.statement.run
     except BundleRejected as error:
         raise ValueError(str(error)) from error
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         key = key_decisions.enrol_at_factory(session, run)
         print(f"{run.serial}  {_shown(session, key)}")
     return 0
@@ -87,9 +87,3 @@ def _factory(arguments: argparse.Namespace) -> int:
 
 def _shown(session: Session, key: DeviceKey) -> str:
     return f"{key.keyid[:_SHOWN_DIGITS]} ({key.protection}, {level_of(session, key).value})"
-
-
-def _database(data: Path) -> Database:
-    settings = Settings(data)
-    settings.prepare()
-    return Database(settings.database_url)

@@ -1,9 +1,24 @@
-"""Where whole bundles are kept, as the receiver was told."""
+"""Database and bundles, wherever the receiver was told that they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from server_stub.blobs import Blobs, FileBlobs
+from server_stub.db import Database
 from server_stub.settings import Settings
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """The database, for one command. Raises what :class:`Database` does, ``ValueError`` and ``OSError``."""
+    settings.prepare()
+    database = Database(settings.database_url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def open_blobs(settings: Settings) -> Blobs:
