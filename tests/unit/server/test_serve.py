@@ -26,7 +26,7 @@ from tusclient.uploader import Uploader
 from agent.model import Evidence
 from server_stub import cases
 from server_stub.db import Database
-from server_stub.settings import API, Settings
+from server_stub.settings import API, DATABASE, Settings
 from server_stub.uploads.writer import COMMIT_BYTES
 from tests.device import TIME, Contents, Device, encode_metadata, metadata
 from tests.storages import Storage
@@ -245,13 +245,16 @@ def test_a_broken_connection_without_checksum_keeps_what_came(tmp_path: Path) ->
         check_receipt(receiver.url, str(part.url), rma, sealed)
 
 
-def test_a_second_receiver_on_the_same_data_or_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_second_receiver_on_the_same_data_or_port_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(tmp_path / "data") as receiver:
         second = server("serve", "--port", "0", "--data", str(tmp_path / "data"))
         assert second.returncode == 2
         assert second.stderr.count("\n") == 1
         assert "another receiver runs" in second.stderr
         port = receiver.url.rpartition(":")[2]
+        monkeypatch.delenv(DATABASE, raising=False)  # which another receiver has as well
         third = server("serve", "--port", port, "--data", str(tmp_path / "other"))
         assert third.returncode == 2
         assert third.stderr.count("\n") == 1
