@@ -12,7 +12,7 @@ import queue
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -34,11 +34,14 @@ class Host:
     """Read access to one machine.
 
     ``root`` is ``/`` on a live unit; elsewhere it is a directory with a copy of the files, and no program is run then.
+    ``by_helper`` is what the privileged helper gathered for a person who is not root, by area: it stands for what the
+    area's probe would gather.
     """
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", by_helper: Mapping[str, Sequence[Evidence | Gap]] | None = None) -> None:
         self.root = root.rstrip("/")
         self.is_root = os.geteuid() == 0
+        self.by_helper = dict(by_helper or {})
 
     def run(self, program: str, *args: str, timeout_s: float) -> Result:
         """Run a program of ``agent.tools.programs``; never raises for anything that it does."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from agent.host import Host
     from agent.journal import RunStore
     from agent.model.run_view import RunView
     from agent.plans import Symptom
@@ -48,14 +49,25 @@ def identified(args: argparse.Namespace) -> dict[str, str]:
     then), and asks the person for the serial number where there is nobody else to tell it.
     """
     from agent.host import Host
-    from agent.runner.identity import identify
 
+    require_case(args)
+    return identified_on(Host(), args)
+
+
+def require_case(args: argparse.Namespace) -> None:
+    """Raises :class:`Problem` for a number that is no case's, or an address that is no receiver's."""
     if args.rma is not None:
         if not is_rma_number(args.rma):
             raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
         args.server = receiver_address(args.server)
+
+
+def identified_on(host: Host, args: argparse.Namespace) -> dict[str, str]:
+    """The unit's identity as ``host`` shows it; the person is asked where it shows no serial number."""
+    from agent.runner.identity import identify
+
     typed = _serial(args.serial) if args.serial is not None else None
-    unit = identify(Host(), typed)
+    unit = identify(host, typed)
     if typed and typed != unit.get("serial"):
         tell(Text("the unit itself says that its serial number is {serial}; that counts", unit), args.lang)
     if not unit.get("serial") and not args.json and sys.stdin.isatty() and sys.stderr.isatty():

@@ -41,12 +41,12 @@ def probe_step(area: str, host: Host) -> Step:
 
     The probe is loaded in the step's own process: side by side with the others, and what breaks in it breaks there.
     """
-    return _probe_step(area, lambda probe: probe.gather(host))
+    return _probe_step(area, lambda probe: host.by_helper.get(area) or probe.gather(host))
 
 
 def parts_step(area: str, host: Host) -> Step:
     """Like :func:`probe_step`, but gathers only what names the parts."""
-    return _probe_step(area, lambda probe: probe.gather_parts(host))
+    return _probe_step(area, lambda probe: host.by_helper.get(area) or probe.gather_parts(host))
 
 
 def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) -> Step:

@@ -37,6 +37,8 @@ PROGRAMS: dict[str, Program] = {
     "lsusb": Program(("/usr/bin/lsusb",), "usbutils", "questions to USB devices"),
     "nvme": Program(("/usr/sbin/nvme",), "nvme-cli", "logs of NVMe drives"),
     "ping": Program(("/usr/bin/ping", "/bin/ping"), "iputils-ping", "questions to the router"),
+    # The helper that it becomes limits itself (agent.privileged).
+    "pkexec": Program(("/usr/bin/pkexec",), "pkexec", "what only an administrator may see, after a question", None),
     "rtcwake": Program(("/usr/sbin/rtcwake",), "util-linux", "sleep, and the alarm that ends it"),
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "speaker-test": Program(("/usr/bin/speaker-test",), "alsa-utils", "tones"),

@@ -26,6 +26,7 @@ ALLOWED = {
     "agent/compare": {"agent/model", "agent/catalogue", "agent/rules", "agent/history"},
     "agent/host": {"agent/model", "agent/tools"},
     "agent/probes": {"agent/model", "agent/tools", "agent/host"},
+    "agent/privileged": {"agent/model", "agent/tools", "agent/host", "agent/probes"},
     "agent/tests_hw": {"agent/model", "agent/tools", "agent/host"},
     "agent/rules": {"agent/model", "agent/catalogue"},
     "agent/runner": {
@@ -73,6 +74,7 @@ ALLOWED = {
         "agent/compare",
         "agent/replay",
         "agent/redaction",
+        "agent/privileged",
         "uploader",
     },
     "uploader": {"agent/model", "agent/durable", "agent/journal", "agent/redaction", "agent/tools"},

@@ -21,7 +21,7 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print readings, parts and gaps. Exit status 3 when an area gave nothing, else 0."""
-    from agent.host import Host
+    from agent.cli.rights import machine
     from agent.probes import areas
     from agent.runner.identity import probe
 
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
             raise Problem(
                 Text("unknown area {area}; there are: {known}", {"area": area, "known": ", ".join(known)}),
             )
-    results = probe(dict.fromkeys(args.areas) or known, Host())
+    wanted = dict.fromkeys(args.areas) or known
+    results = probe(wanted, machine(wanted, args.lang))
     if args.json:
         document = {
             "schema": 1,

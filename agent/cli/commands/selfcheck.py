@@ -20,6 +20,7 @@ from agent.texts import render
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent.host import Host
     from agent.journal import Journal
     from agent.model.run_view import RunView
     from agent.plans import Plan
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from uploader.submission import Desk
 
     began = time.monotonic()
-    request = _request(args)
+    request, host = _request(args)
     state = state_directory()
     desk, store = Desk(state, teller(args.lang)), RunStore(state)
     checking.close_earlier(store, args.lang)
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     with explained():
         run_id, journal = store.new()
         with journal:
-            view = _walk(request, journal, state)
+            view = _walk(request, journal, host, state)
     bundle: Path | None = None
     entry: Entry | None = None
     try:
@@ -88,12 +89,17 @@ def tell_result(args: argparse.Namespace, view: RunView, run_id: str, duration_s
         print(render(Text("Sealed as {path}", {"path": str(bundle)}), args.lang))
 
 
-def _request(args: argparse.Namespace) -> Request:
-    """What is asked for; every word of it is checked before anything is started."""
+def _request(args: argparse.Namespace) -> tuple[Request, Host]:
+    """What is asked for, and the machine; every word is checked before anything is started or a password asked for."""
+    from agent.cli.rights import machine
+    from agent.probes import areas
     from agent.runner.run import Request
 
     plan, symptom = _plan(args.plan), checking.symptom_named(args.symptom)
-    return Request(plan, symptom, args.rma, args.lang, args.command_line, checking.identified(args))
+    checking.require_case(args)
+    host = machine(plan.areas or areas(), args.lang)
+    unit = checking.identified_on(host, args)
+    return Request(plan, symptom, args.rma, args.lang, args.command_line, unit), host
 
 
 def _plan(name: str) -> Plan:
@@ -115,9 +121,8 @@ def announce_length(plan: Plan, language: str) -> None:
     tell_disturbances(plan.tests, language)
 
 
-def _walk(request: Request, journal: Journal, state: Path) -> RunView:
+def _walk(request: Request, journal: Journal, host: Host, state: Path) -> RunView:
     from agent.cli.progress import progress
-    from agent.host import Host
     from agent.probes import areas
     from agent.runner.run import run as run_plan
     from agent.runner.steps import EARLIER, PROFILE, RULES
@@ -129,4 +134,4 @@ def _walk(request: Request, journal: Journal, state: Path) -> RunView:
         + len((PROFILE, EARLIER, RULES))
     )
     with progress(request.language, total) as shown:
-        return run_plan(request, journal, Host(), [shown], state=state)
+        return run_plan(request, journal, host, [shown], state=state)
