@@ -22,7 +22,9 @@ ITEMS = st.one_of(
         exit_status=st.none() | st.integers(-64, 255),
         problem=st.none() | st.just(Text("no answer within {seconds} s", {"seconds": 5.0})),
     ),
-    st.builds(Gap, st.text(max_size=8), st.sampled_from(Outcome), st.just(Text("needs root")), st.booleans(), st.text()),
+    st.builds(
+        Gap, st.text(max_size=8), st.sampled_from(Outcome), st.just(Text("needs root")), st.booleans(), st.text()
+    ),
 )
 
 
