@@ -115,7 +115,10 @@ def systemd(units: Path, work: Path) -> Iterator[Manager]:
     apart = ["/usr/bin/unshare", "-m", "-p", "-f", "-C", "-i", "-u", "-n", "--propagation", "private", "--kill-child"]
     enter = f"echo $$ > {group}/cgroup.procs; exec {shlex.join([*apart, '/bin/sh', '-ec', script])}"
     outer = subprocess.Popen(
-        ["/bin/sh", "-ec", enter], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ["/usr/bin/setpriv", "--pdeathsig", "KILL", "/bin/sh", "-ec", enter],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     with outer:
         try:
