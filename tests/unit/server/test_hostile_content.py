@@ -42,11 +42,12 @@ def told(word: str) -> Contents:
     )
 
 
-def pages(bench: Bench, word: str) -> list[str]:
-    opened = bench.open_case(SERIAL)
-    device = bench.device(SERIAL)
+def pages(bench: Bench, serial: str, word: str) -> list[str]:
+    """The case page and the journal page of a unit of its own."""
+    opened = bench.open_case(serial)
+    device = bench.device(serial, serial)
     sealed = device.bundle(opened.case.rma, bench.nonce(device, opened.case.rma), told(word), model=word)
-    bench.receipt(bench.upload(opened.case.rma, SERIAL, sealed.path.read_bytes()))
+    bench.receipt(bench.upload(opened.case.rma, serial, sealed.path.read_bytes()))
     journal = f"/cases/{opened.case.rma}/bundles/{sealed.bundle_id}/journal?claim={opened.claim}"
     answers = [bench.http.get(path) for path in (opened.path, journal)]
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -55,7 +56,7 @@ def pages(bench: Bench, word: str) -> list[str]:
 
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
 def test_it_is_text_on_every_page(bench: Bench, word: str) -> None:
-    for nasty, plain in zip(pages(bench, word), pages(bench, HARMLESS), strict=True):
+    for nasty, plain in zip(pages(bench, SERIAL, word), pages(bench, "HB24A0018", HARMLESS), strict=True):
         assert built(nasty) == built(plain)
         assert not CONTROLS.search(nasty)
         # And it is there: what a stranger wrote is evidence, and nothing of it was taken for a template or dropped.
