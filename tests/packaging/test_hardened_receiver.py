@@ -1,8 +1,7 @@
-"""``aiodiag-server.service`` under a real systemd: the receiver does its work with nothing but what it is given."""
+"""``aiodiag-server.service`` under a real systemd: it runs with nothing but what it is given."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent_process import AGENT, ROOT
+from tests.agent_process import ROOT
 from tests.systemd_room import Manager, systemd
 
 UNIT = "aiodiag-server.service"
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-URL = "http://127.0.0.1:8321"
 DATA = "/var/lib/aiodiag-server"
 
 pytestmark = pytest.mark.packaging
@@ -53,29 +51,9 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
         yield found
 
 
-def test_it_takes_a_bundle_and_shows_its_case(manager: Manager, tmp_path: Path) -> None:
-    assert manager.property(UNIT, "ActiveState") == "active"
-    assert manager.inside("stat", "-L", "-c", "%u", DATA).stdout.strip() != "0"
-    # An operator is root: the directory of a dynamic user is for nobody else to enter.
-    path = f"PYTHONPATH={ROOT}:{sysconfig.get_path('purelib')}"
-    opened = manager.inside("env", path, *command("open-case", "--serial", "AIO24-HARD-1", "--data", DATA))
-    assert opened.returncode == 0, opened.stderr
-    case = json.loads(opened.stdout)
-    where = ["--rma", case["rma"], "--server", URL]
-    ran = manager.on_its_network(
-        AGENT, "selfcheck", "--serial", "AIO24-HARD-1", *where, "--json", AIODIAG_STATE=str(tmp_path)
-    )
-    assert ran.returncode in {0, 1, 3}, ran.stderr
-    box = manager.on_its_network(AGENT, "outbox", "--json", AIODIAG_STATE=str(tmp_path))
-    (entry,) = json.loads(box.stdout)["entries"]
-    assert entry["state"] == "delivered", ran.stderr
-    read = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())"
-    page = manager.on_its_network(PYTHON, "-c", read, URL + case["case_path"])
-    assert "verified with the enrolled key" in page.stdout, page.stderr
-
-
 def test_it_has_no_right_that_it_does_not_use(manager: Manager) -> None:
     """What the kernel says of the process itself, not what the file asks for."""
+    assert manager.property(UNIT, "ActiveState") == "active"
     process = manager.property(UNIT, "MainPID")
     status = manager.inside("cat", f"/proc/{process}/status").stdout
     facts = dict(line.split(":\t", 1) for line in status.splitlines())
