@@ -8,7 +8,6 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
