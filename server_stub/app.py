@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent import __version__
 from server_stub import api, problems
-from server_stub.pages import quick
+from server_stub.pages import quick, staff, staff_sign_in
 from server_stub.pages import routes as pages
 from server_stub.pages.render import STATIC
 from server_stub.receiver import Receiver
 from server_stub.settings import API, Settings
+from server_stub.staff import api as integrators
+from server_stub.staff import guard, oidc
 from server_stub.uploads import headers as tus
 from server_stub.uploads import routes as uploads
 
@@ -45,11 +47,16 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.oidc = oidc.configured(settings)
     problems.install(app)
+    guard.install(app)
     app.include_router(uploads.router)
     app.include_router(api.router)
     app.include_router(pages.router)
     app.include_router(quick.router)
+    app.include_router(staff_sign_in.router)
+    app.include_router(staff.router)
+    app.include_router(integrators.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_middleware(SafeHeaders)
     return app

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from server_stub.clock import now
 from server_stub.db import Case, CaseStatus, Event
-from server_stub.rma import claim_digest, new_claim, new_rma, same, tidy_rma
+from server_stub.rma import claim_hash, new_claim, new_rma, same, tidy_rma
 from server_stub.units import take_unit, tidy_serial
 
 _NOBODY = "0" * 64
@@ -55,7 +55,7 @@ def open_case(
         symptom=symptom,
         words=words,
         status=CaseStatus.REQUEST,
-        claim_sha256=claim_digest(claim),
+        claim_hash=claim_hash(rma, claim),
         created=now(),
     )
     session.add(case)
@@ -74,7 +74,7 @@ def find_by_serial(session: Session, rma: str, serial: str) -> Case | None:
 def find_by_claim(session: Session, rma: str, claim: str) -> Case | None:
     """The case when RMA number and claim code belong together. Equally slow whichever of them is wrong."""
     case = _find(session, rma)
-    matches = same(claim_digest(claim), case.claim_sha256 if case else _NOBODY)
+    matches = same(claim_hash(tidy_rma(rma), claim), case.claim_hash if case else _NOBODY)
     return case if matches else None
 
 

@@ -26,6 +26,7 @@ from server_stub.receiver import DataInUse, Receiver
 from server_stub.rma import tidy_rma
 from server_stub.settings import Settings, default_data
 from server_stub.spoken import Spoken
+from server_stub.staff import commands as staff_commands
 from server_stub.storage import open_database
 from uploader.keys import KeyUnusable
 
@@ -57,6 +58,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         proxy_headers=False,
     )
     listener = _listen(arguments.host, arguments.port)
+    staff_commands.say_when_nobody_can_sign_in(settings)
     _Announcing(config).run(sockets=[listener])
     return 0
 
@@ -168,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("cases", parents=[data], help="list the cases, the newest first")
     listing.set_defaults(run=_cases)
     keys_cli.register(commands, data)
+    staff_commands.register(commands, data)
 
     importing = commands.add_parser("import", parents=[data], help="take in a bundle from a stick; prints JSON")
     importing.add_argument("file", type=Path, metavar="FILE", help="the bundle, encrypted to this receiver or plain")

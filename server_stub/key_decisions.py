@@ -44,26 +44,26 @@ def find(session: Session, serial: str, digits: str) -> DeviceKey:
     return found[0]
 
 
-def accept(session: Session, key: DeviceKey) -> None:
+def accept(session: Session, key: DeviceKey, by: str = "") -> None:
     """Let a key speak for its unit instead of whichever did: a board was exchanged, a TPM cleared, a key lost. Staff's
-    word makes no more of it than a first use would.
+    word makes no more of it than a first use would. ``by`` is who decided, ``""`` on the command line.
     """
     if key.state is KeyState.ENROLLED:
         raise ValueError("this key speaks for the unit already")
     replace_enrolled(session, key)
     believe(session, key, KeyLevel.TOFU, "accepted by staff")
-    _note(session, key, "key-accepted")
+    _note(session, key, "key-accepted", by)
 
 
-def revoke(session: Session, key: DeviceKey) -> None:
+def revoke(session: Session, key: DeviceKey, by: str = "") -> None:
     """Refuse a key, or take one back: what it seals is quarantined from now on. When it spoke for the unit, no key does
-    until staff accept one.
+    until staff accept one. ``by`` as above.
     """
     if key.state is KeyState.REVOKED:
         raise ValueError("this key is revoked already")
     key.state = KeyState.REVOKED
     session.flush()
-    _note(session, key, "key-revoked")
+    _note(session, key, "key-revoked", by)
 
 
 def enrol_at_factory(session: Session, run: Run) -> DeviceKey:
@@ -90,7 +90,7 @@ def enrol_at_factory(session: Session, run: Run) -> DeviceKey:
     return key
 
 
-def _note(session: Session, key: DeviceKey, kind: str) -> None:
+def _note(session: Session, key: DeviceKey, kind: str, by: str = "") -> None:
     """On the timeline of every case of the unit."""
     for case in session.scalars(select(Case).where(Case.unit_id == key.unit_id)):
-        note(session, case, kind, keyid=key.keyid, protection=key.protection)
+        note(session, case, kind, keyid=key.keyid, protection=key.protection, by=by)

@@ -18,6 +18,8 @@ MEDIA_TYPE = "application/problem+json"
 
 TITLES: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request is not as the protocol says"),
+    "unauthorised": (401, "A token that holds is needed"),
+    "forbidden": (403, "This is not for you"),
     "not-enrolled": (403, "No key is enrolled for this unit"),
     "quarantined": (403, "Another key is enrolled for this unit"),
     "unknown-case": (404, "There is no such case"),

@@ -34,13 +34,16 @@ def new_claim() -> str:
     return "-".join(code[i : i + 4] for i in range(0, _CLAIM_LENGTH, 4))
 
 
-def claim_digest(typed: str) -> str:
-    """SHA-256 (hex) of a claim code as it was typed: case, dashes and look-alikes do not count.
+def claim_hash(rma: str, typed: str) -> str:
+    """The hash (hex) of a claim code as it was typed, for the case with this number: case, dashes and look-alikes do
+    not count.
 
-    A plain hash is enough for 60 random bits: there is no dictionary of them.
+    scrypt (RFC 7914) with 2 MiB and the number as its salt, some milliseconds: whoever has read the database still
+    has to try 2^59 codes of each case at that price, not at that of a SHA-256 for all of them together.
     """
     code = typed[:100].upper().replace("-", "").replace(" ", "").translate(_LOOKALIKES)
-    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+    once = hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+    return hashlib.scrypt(once.encode(), salt=rma.encode("utf-8", "replace"), n=2**11, r=8, p=1, dklen=32).hex()
 
 
 def same(one: str, other: str) -> bool:

@@ -1,5 +1,6 @@
 """The database: tables, and sessions on them."""
 
+from server_stub.db import accounts as accounts  # its tables are made with the others
 from server_stub.db.engine import Database
 from server_stub.db.models import Base, Bundle, Case, CaseStatus, DeviceKey, Event, KeyProof, Nonce, Unit, Upload
 

@@ -131,7 +131,7 @@ class Case(Base):
     symptom: Mapped[str]
     words: Mapped[str]
     status: Mapped[CaseStatus] = mapped_column(default=CaseStatus.REQUEST)
-    claim_sha256: Mapped[str]
+    claim_hash: Mapped[str]
     created: Mapped[datetime]
 
     unit: Mapped[Unit] = relationship(lazy="joined")

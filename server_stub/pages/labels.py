@@ -50,6 +50,20 @@ KEY_LEVEL = {
     "unknown": Text("key not confirmed"),
 }
 
+KEY_STATE = {
+    "enrolled": Text("speaks for the unit"),
+    "quarantined": Text("waits for a decision"),
+    "replaced": Text("spoke for the unit before"),
+    "revoked": Text("refused or revoked"),
+}
+
+ROLE = {
+    "support": Text("Support"),
+    "rd": Text("Research and development"),
+    "qc": Text("Quality control"),
+    "admin": Text("Administration"),
+}
+
 KEY_PROTECTION = {"tpm": Text("kept in the TPM, as the unit says"), "file": Text("kept in a file")}
 
 KEY_REVOKED = Text("revoked since")

@@ -70,6 +70,15 @@ def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: s
         case = find_by_claim(session, rma, claim)
         if case is None:
             return page(request, "claim.html", status=404 if claim else 200, rma=rma, asked=bool(claim))
+    return page(request, "case.html", **case_context(request, here, case, bundle, f"/cases/{case.rma}"))
+
+
+def case_context(request: Request, here: Receiver, case: Case, bundle: str, base: str) -> dict[str, Any]:
+    """What the page of a case shows: the accepted bundle with the id ``bundle``, the newest one for ``""``. Below
+    ``base`` its content is found; ``""`` for a reader who is not to look at it. Raises :class:`Problem`
+    (``not-found``).
+    """
+    with here.db.read() as session:
         rows = _bundles(session, case)
         events = timeline(session, case)
     chosen = next((row for row in rows if row.bundle_id == bundle), None) if bundle else _latest(rows)
@@ -78,29 +87,34 @@ def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: s
     lang = language(request)
     today = now().date()
     view, problem = _view(here, chosen, case, lang) if chosen else (None, "")
-    return page(
-        request,
-        "case.html",
-        case=case,
-        steps=steps_of(request, case),
-        covers=[(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
-        warranty={name: render(text, lang) for name, text in WARRANTY.items()},
-        bundles=[(row, render(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
-        events=[(event, render(EVENT[event.kind], lang)) for event in events],
-        chosen=chosen,
-        view=view,
-        problem=problem,
-        key_words=_key_words(here, chosen, case, lang) if chosen else [],
-        base=f"/cases/{case.rma}/bundles/{chosen.bundle_id}" if chosen else "",
-        link=lambda path, **query: link(request, path, **query),
-    )
+    return {
+        "case": case,
+        "steps": steps_of(request, case),
+        "covers": [(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
+        "warranty": {name: render(text, lang) for name, text in WARRANTY.items()},
+        "bundles": [(row, render(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
+        "events": [(event, render(EVENT[event.kind], lang)) for event in events],
+        "chosen": chosen,
+        "view": view,
+        "problem": problem,
+        "key_words": _key_words(here, chosen, case, lang) if chosen else [],
+        "base": f"{base}/bundles/{chosen.bundle_id}" if base and chosen else "",
+        "link": lambda path, **query: link(request, path, **query),
+    }
 
 
 def _accepted(rma: str, bundle: str, here: Here, claim: str = "") -> tuple[Case, Bundle]:
     with here.db.read() as session:
         case = find_by_claim(session, rma, claim)
-        row = next((b for b in _bundles(session, case) if b.bundle_id == bundle), None) if case else None
-    if case is None or row is None or row.state is not BundleState.ACCEPTED:
+        if case is None:
+            raise Problem("not-found")
+        return accepted_of(session, case, bundle)
+
+
+def accepted_of(session: Session, case: Case, bundle: str) -> tuple[Case, Bundle]:
+    """The accepted bundle of a case with this id; raises :class:`Problem` (``not-found``)."""
+    row = next((b for b in _bundles(session, case) if b.bundle_id == bundle), None)
+    if row is None or row.state is not BundleState.ACCEPTED:
         raise Problem("not-found")
     return case, row
 
@@ -112,6 +126,13 @@ Accepted = Annotated[tuple[Case, Bundle], Depends(_accepted)]
 @router.get("/cases/{rma}/bundles/{bundle}/journal")
 def journal(request: Request, here: Here, accepted: Accepted, page_number: int = 1) -> Response:
     """The journal as it was written, record by record."""
+    return journal_page(request, here, accepted, page_number, f"/cases/{accepted[0].rma}")
+
+
+def journal_page(
+    request: Request, here: Receiver, accepted: tuple[Case, Bundle], page_number: int, back: str
+) -> Response:
+    """One page of a journal, with a way ``back``."""
     case, row = accepted
     number = min(max(1, page_number), MAX_RECORDS)
     first = (number - 1) * JOURNAL_PAGE
@@ -124,7 +145,7 @@ def journal(request: Request, here: Here, accepted: Accepted, page_number: int =
         case=case,
         records=[_record(record) for record in records[:JOURNAL_PAGE]],
         number=number,
-        back=link(request, f"/cases/{case.rma}", bundle=row.bundle_id),
+        back=link(request, back, bundle=row.bundle_id),
         before=link(request, path, page_number=str(number - 1)) if number > 1 else "",
         after=link(request, path, page_number=str(number + 1)) if len(records) > JOURNAL_PAGE else "",
     )
@@ -134,13 +155,18 @@ def journal(request: Request, here: Here, accepted: Accepted, page_number: int =
 def whole(here: Here, accepted: Accepted) -> Response:
     """The bundle itself, to be verified by whoever does not believe this receiver."""
     _, row = accepted
+    return stored(here, row, f"{row.bundle_id}.aiodiag.zip")
+
+
+def stored(here: Receiver, row: Bundle, name: str) -> Response:
+    """The bytes that came, to be kept as ``name``."""
 
     def content() -> Iterator[bytes]:
         with here.blobs.local(row.sha256) as path, path.open("rb") as file:
             while piece := file.read(1 << 20):
                 yield piece
 
-    headers = {**_attachment(f"{row.bundle_id}.aiodiag.zip"), "Content-Length": str(row.size)}
+    headers = {**_attachment(name), "Content-Length": str(row.size)}
     return StreamingResponse(content(), media_type="application/zip", headers=headers)
 
 

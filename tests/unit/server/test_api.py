@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from agent.model.check_digit import check_digit
 from server_stub.db import DeviceKey, Event
-from server_stub.rma import claim_digest, new_claim, new_rma, tidy_rma
+from server_stub.rma import claim_hash, new_claim, new_rma, tidy_rma
 from server_stub.settings import API, BODY_CAP
 from server_stub.warranty import cover
 from tests.unit.server.conftest import Bench, problem
@@ -143,8 +143,10 @@ def test_an_rma_number_notices_wrong_and_swapped_digits() -> None:
 def test_a_claim_code_survives_being_read_over_the_phone() -> None:
     code = new_claim()
     assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}", code)
-    assert claim_digest(code.lower().replace("-", " ").replace("0", "o").replace("1", "l")) == claim_digest(code)
-    assert claim_digest(new_claim()) != claim_digest(code)
+    rma = new_rma(date(2026, 11, 23))
+    typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    assert claim_hash(rma, typed) == claim_hash(rma, code)
+    assert claim_hash(rma, new_claim()) != claim_hash(rma, code)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Who of the staff, and which program, may see and do what."""
