@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
+from fastapi import FastAPI
 
 from server_stub.app import create_app
 from server_stub.cases import Opened, open_case
@@ -46,6 +47,7 @@ class Bench:
     receiver: Receiver
     folder: Path
     storage: Storage
+    app: FastAPI
 
     def open_case(self, serial: str = "HB24A0017", shipped: date | None = None) -> Opened:
         with self.receiver.db.write() as session:
@@ -105,7 +107,7 @@ def bench(tmp_path: Path, storage: Storage) -> Iterator[Bench]:
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.005)
     with Http(f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
-        yield Bench(http, app.state.receiver, tmp_path, storage)
+        yield Bench(http, app.state.receiver, tmp_path, storage, app)
     server.should_exit = True
     thread.join()
 
