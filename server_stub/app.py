@@ -12,7 +12,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent import __version__
-from server_stub import api, problems
+from server_stub import api, case_links, problems
+from server_stub.pages import open as opened
 from server_stub.pages import quick, staff, staff_sign_in
 from server_stub.pages import routes as pages
 from server_stub.pages.render import STATIC
@@ -54,6 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.router)
     app.include_router(pages.router)
     app.include_router(quick.router)
+    app.include_router(case_links.router)
+    app.include_router(opened.router)
     app.include_router(staff_sign_in.router)
     app.include_router(staff.router)
     app.include_router(integrators.router)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from agent.model import Text
 from agent.model.utc import utc_text
@@ -20,6 +20,7 @@ from uploader.strict_json import Malformed, field
 
 API = "/api/v1"
 ENROLMENT_TYPE = "application/vnd.hibertek.aiodiag.enrolment+json"
+LINK_TYPE = "application/vnd.hibertek.aiodiag.link+json"
 ROTATION_TYPE = "application/vnd.hibertek.aiodiag.rotation+json"
 _FIRST_ANSWER_S = 10.0
 """Seconds for the server's first answer. It needs no work there, and a person waits for it before the check begins;
@@ -137,6 +138,23 @@ class Receiver:
         if not nonce:
             raise nonsense(self.base_url, f"status {status[:50]!r} and no nonce")
         return nonce
+
+    def link(self, rma: str, serial: str, nonce: str, key: SealingKey) -> str:
+        """An address that shows once what this device sent for a case; ``nonce`` is of an enrolment just now."""
+        envelope = dsse.sign(strict_json.canonical({"rma": rma, "serial": serial, "nonce": nonce}), LINK_TYPE, key)
+        try:
+            url = field(self._post(f"cases/{quote(rma, safe='')}/link", envelope), "url", str)
+        except Malformed as error:
+            raise nonsense(self.base_url, str(error)) from error
+        except Refused as error:
+            raise told(error, rma, serial) from error
+        try:
+            web_address = urlsplit(url).scheme in {"http", "https"} and url.isprintable()
+        except ValueError:
+            web_address = False
+        if not web_address:
+            raise nonsense(self.base_url, "'url' is no web address")
+        return url
 
     def receipt(self, upload_url: str) -> bytes:
         """The envelope of the receipt for a whole upload; not yet verified."""

@@ -138,6 +138,12 @@ class Desk:
             raise
         return send(self.outbox, entry, receiver, progress)
 
+    def link(self, entry: Entry) -> str:
+        """An address that shows the owner once, on another screen, what this unit sent for the case of ``entry``."""
+        receiver = Receiver(entry.server, self._state)
+        nonce = self._announce(receiver, entry.rma, entry.serial)
+        return receiver.link(entry.rma, entry.serial, nonce, self.key(entry.serial))
+
     def key(self, serial: str) -> DeviceKey | TpmKey:
         """The key of the unit with this serial number. Looked for once: what was announced is what seals."""
         if serial not in self._keys:

@@ -32,6 +32,7 @@ COMMANDS = (
     "doctor",
     "bundle",
     "upload",
+    "link",
     "outbox",
 )
 """Modules of ``agent.cli.commands``, in the order of the help."""

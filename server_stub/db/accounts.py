@@ -93,3 +93,19 @@ class ApiToken(Base):
     expires: Mapped[datetime]
     revoked: Mapped[datetime | None]
     last_used: Mapped[datetime | None]
+
+
+class CaseLink(Base):
+    """A link that a unit asked for, for its owner: ``digest`` is the SHA-256 (hex) of the word in it, ``visit`` that of
+    the cookie of the one browser that opened it.
+    """
+
+    __tablename__ = "case_links"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    nonce: Mapped[str] = mapped_column(unique=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"))
+    key_id: Mapped[int] = mapped_column(ForeignKey("device_keys.id"))
+    created: Mapped[datetime]
+    opened: Mapped[datetime | None]
+    visit: Mapped[str | None] = mapped_column(unique=True)

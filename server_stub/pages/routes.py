@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from agent.model.spoken_code import Mistyped
 from agent.texts import render
+from server_stub.case_links import visit_of
 from server_stub.cases import find_by_claim, find_by_serial, timeline
 from server_stub.clock import now
 from server_stub.db import Bundle, Case, CaseStatus
@@ -28,6 +29,7 @@ from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.spoken import Spoken
+from server_stub.staff import browser
 from server_stub.summary import MAX_RECORDS, UnreadableJournal
 from server_stub.warranty import YEARS, cover
 from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
@@ -65,22 +67,27 @@ def start(request: Request, here: Here, rma: str = "", serial: str = "", code: s
 
 @router.get("/cases/{rma}")
 def case_page(rma: str, request: Request, here: Here, claim: str = "", bundle: str = "") -> Response:
-    """The whole case, for whoever has the claim code."""
+    """The whole case, for whoever has the claim code; what the unit itself sent, for whoever opened its link."""
     with here.db.read() as session:
         case = find_by_claim(session, rma, claim)
-        if case is None:
-            return page(request, "claim.html", status=404 if claim else 200, rma=rma, asked=bool(claim))
+        visit = None if claim else visit_of(session, rma, browser.cookie(request, here, browser.VISIT))
+    if visit is not None:
+        return page(request, "case.html", **case_context(request, here, visit.case, bundle, "", keyid=visit.keyid))
+    if case is None:
+        return page(request, "claim.html", status=404 if claim else 200, rma=rma, asked=bool(claim))
     return page(request, "case.html", **case_context(request, here, case, bundle, f"/cases/{case.rma}"))
 
 
-def case_context(request: Request, here: Receiver, case: Case, bundle: str, base: str) -> dict[str, Any]:
+def case_context(
+    request: Request, here: Receiver, case: Case, bundle: str, base: str, *, keyid: str = ""
+) -> dict[str, Any]:
     """What the page of a case shows: the accepted bundle with the id ``bundle``, the newest one for ``""``. Below
-    ``base`` its content is found; ``""`` for a reader who is not to look at it. Raises :class:`Problem`
-    (``not-found``).
+    ``base`` its content is found; ``""`` for a reader who is not to look at it. With ``keyid`` only accepted bundles
+    that were sealed by this key, and nothing that a person told. Raises :class:`Problem` (``not-found``).
     """
     with here.db.read() as session:
-        rows = _bundles(session, case)
-        events = timeline(session, case)
+        rows = [row for row in _bundles(session, case) if not keyid or _sealed_by(row, keyid)]
+        events = timeline(session, case) if not keyid else []
     chosen = next((row for row in rows if row.bundle_id == bundle), None) if bundle else _latest(rows)
     if bundle and (chosen is None or chosen.state is not BundleState.ACCEPTED):
         raise Problem("not-found")
@@ -89,6 +96,7 @@ def case_context(request: Request, here: Receiver, case: Case, bundle: str, base
     view, problem = _view(here, chosen, case, lang) if chosen else (None, "")
     return {
         "case": case,
+        "whole": not keyid,
         "steps": steps_of(request, case),
         "covers": [(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
         "warranty": {name: render(text, lang) for name, text in WARRANTY.items()},
@@ -196,6 +204,10 @@ def _bundles(session: Session, case: Case) -> list[Bundle]:
     """The newest first; accepted ones before others of the same name."""
     rows = session.scalars(select(Bundle).where(Bundle.case_id == case.id).order_by(Bundle.id.desc())).all()
     return sorted(rows, key=lambda row: row.state is not BundleState.ACCEPTED)
+
+
+def _sealed_by(row: Bundle, keyid: str) -> bool:
+    return row.state is BundleState.ACCEPTED and row.statement["key"]["keyid"] == keyid
 
 
 def _latest(rows: list[Bundle]) -> Bundle | None:

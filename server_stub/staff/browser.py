@@ -20,6 +20,9 @@ SESSION = "aiodiag-staff"
 VISITOR = "aiodiag-visitor"
 """The cookie of somebody who is about to sign in: ties the form, and the identity provider's answer, to a browser."""
 
+VISIT = "aiodiag-visit"
+"""The cookie of somebody who opened the link that a unit gave them."""
+
 HOME = "/staff/cases"
 _TARGET = re.compile(r"/staff/cases(/[A-Za-z0-9-]{1,40})?")
 

@@ -1,0 +1,144 @@
+"""Links that a unit gives its owner, to see on another screen what it sent. The unit's signature stands for the claim
+code, and for no more than the unit knows itself: whoever opens the link sees what was sealed with its key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from server_stub.cases import find_by_serial
+from server_stub.clock import iso, now
+from server_stub.db import Case, DeviceKey, Nonce
+from server_stub.db.accounts import CaseLink
+from server_stub.db.models import KeyState
+from server_stub.enrolment import enrolled_key
+from server_stub.problems import Problem, unknown_case
+from server_stub.receiver import Here, Receiver
+from server_stub.rma import tidy_rma
+from server_stub.settings import API, BODY_CAP
+from server_stub.staff.secret_words import digest_of, new_word
+from uploader import dsse
+from uploader.keys import PublicKey
+from uploader.strict_json import Malformed, exactly, field, loads
+
+PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.link+json"
+
+FRESH = timedelta(minutes=10)
+"""Between the nonce that a unit was given and the link that it asks for with it. Ours."""
+
+TO_OPEN = timedelta(minutes=15)
+"""For a person to open the link. Ours."""
+
+VISIT = timedelta(hours=1)
+"""For which the browser that opened it sees the case. Ours."""
+
+router = APIRouter(prefix=API)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody who opened a unit's link: the case, and the id of the key whose bundles they see."""
+
+    case: Case
+    keyid: str
+
+
+@router.post("/cases/{rma}/link")
+async def make_link(rma: str, request: Request, here: Here) -> dict[str, str]:
+    """A link for the owner of the unit that signed the request with its enrolled key, over a nonce of ours."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_CAP:
+            raise Problem("too-large", f"A body has at most {BODY_CAP} bytes here.")
+    word, until = await run_in_threadpool(_make, here, rma, bytes(body))
+    base = here.settings.public_url or str(request.base_url)
+    return {"url": f"{base.rstrip('/')}/open/{word}", "expires_at": iso(until)}
+
+
+def open_link(session: Session, word: str) -> tuple[Case, str] | None:
+    """Open a link, which works once: the case, and the word for the browser's cookie; ``None`` if it opens nothing."""
+    link = session.get(CaseLink, digest_of(word), with_for_update=True)
+    if link is None or link.opened is not None or now() - link.created > TO_OPEN:
+        return None
+    visit = new_word()
+    link.opened, link.visit = now(), digest_of(visit)
+    return session.get_one(Case, link.case_id), visit
+
+
+def visit_of(session: Session, rma: str, word: str) -> Visit | None:
+    """What the browser with this cookie may see of the case with this number, while its unit's key is not revoked."""
+    found = session.execute(
+        select(CaseLink, Case, DeviceKey)
+        .join(Case, Case.id == CaseLink.case_id)
+        .join(DeviceKey, DeviceKey.id == CaseLink.key_id)
+        .where(CaseLink.visit == digest_of(word), Case.rma == tidy_rma(rma), DeviceKey.state != KeyState.REVOKED)
+    ).first()
+    if found is None or found[0].opened is None or now() - found[0].opened > VISIT:
+        return None
+    return Visit(found[1], found[2].keyid)
+
+
+def _make(here: Receiver, rma: str, envelope: bytes) -> tuple[str, datetime]:
+    with here.db.write() as session:
+        serial, nonce = _asked(_peeked(envelope), rma)
+        case = find_by_serial(session, rma, serial)
+        if case is None:
+            raise unknown_case()
+        key = enrolled_key(session, case.unit_id)
+        if key is None or not _signed(envelope, key):
+            raise Problem("not-enrolled", "The request was not signed by the key that is enrolled for this unit.")
+        known = session.get(Nonce, nonce)
+        if known is None or (known.case_id, known.key_id) != (case.id, key.id) or now() - known.issued > FRESH:
+            raise Problem("conflict", "The nonce is none that was issued to this unit for this case just now.")
+        if session.scalar(select(CaseLink.digest).where(CaseLink.nonce == nonce)) is not None:
+            raise Problem("conflict", "A link was made with this nonce already.")
+        session.execute(delete(CaseLink).where(CaseLink.created < now() - TO_OPEN - VISIT))
+        word, time = new_word(), now()
+        session.add(
+            CaseLink(
+                digest=digest_of(word),
+                nonce=nonce,
+                case_id=case.id,
+                key_id=key.id,
+                created=time,
+                opened=None,
+                visit=None,
+            )
+        )
+        return word, time + TO_OPEN
+
+
+def _peeked(envelope: bytes) -> bytes:
+    """What the envelope says, before it is known who signed it; raises :class:`Problem` (``bad-request``)."""
+    try:
+        return dsse.peek(envelope, PAYLOAD_TYPE, max_size=BODY_CAP)
+    except dsse.EnvelopeRejected as error:
+        raise Problem("bad-request", f"This is no request for a link: {error}"[:300]) from error
+
+
+def _asked(payload: bytes, rma: str) -> tuple[str, str]:
+    """The serial and the nonce of a request for a link of this case."""
+    try:
+        data = loads(payload, max_size=BODY_CAP, max_depth=2)
+        exactly(data, ("rma", "serial", "nonce"))
+        about, serial, nonce = (field(data, name, str) for name in ("rma", "serial", "nonce"))
+    except Malformed as error:
+        raise Problem("bad-request", f"This is no request for a link: {error}"[:300]) from error
+    if tidy_rma(about) != tidy_rma(rma):
+        raise Problem("bad-request", "This is a request for a link to another case.")
+    return serial, nonce
+
+
+def _signed(envelope: bytes, key: DeviceKey) -> bool:
+    try:
+        dsse.verify(envelope, PAYLOAD_TYPE, PublicKey.from_json(key.public), max_size=BODY_CAP)
+    except dsse.EnvelopeRejected:
+        return False
+    return True
