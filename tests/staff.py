@@ -34,7 +34,7 @@ class Browser(requests.Session):
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         address = str(url) if urlsplit(str(url)).scheme else self.base_url + str(url)
-        return super().request(method, address, *args, **{"timeout": 20, **kwargs, "allow_redirects": False})
+        return super().request(method, address, *args, **{"timeout": 60, **kwargs, "allow_redirects": False})
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if request.method == "POST":

@@ -103,7 +103,7 @@ def bench(tmp_path: Path, storage: Storage) -> Iterator[Bench]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started and thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.005)
     with Http(f"http://127.0.0.1:{listener.getsockname()[1]}") as http:

@@ -30,9 +30,9 @@ def asked(device: Device, kind: str = LINK_TYPE, **payload: Any) -> bytes:
     return dsse.sign(strict_json.canonical(payload), kind, device.key)
 
 
-def link(bench: Bench, device: Device, rma: str, nonce: str | None = None, **changed: Any) -> Any:
-    payload = {"rma": rma, "serial": device.serial, "nonce": nonce or bench.nonce(device, rma), **changed}
-    return bench.http.post(f"{API}/cases/{rma}/link", data=asked(device, **payload))
+def link(bench: Bench, device: Device, number: str, nonce: str | None = None, **changed: Any) -> Any:
+    payload = {"rma": number, "serial": device.serial, "nonce": nonce or bench.nonce(device, number), **changed}
+    return bench.http.post(f"{API}/cases/{number}/link", data=asked(device, **payload))
 
 
 def diagnosed(bench: Bench) -> tuple[Opened, Device]:
