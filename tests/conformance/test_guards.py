@@ -18,9 +18,9 @@ from server_stub.settings import API, Settings
 from server_stub.staff.guard import Guard, TokenGuard
 from server_stub.staff.roles import MAY, Action, Scope
 from tests.staff import SIGN_IN, Browser, account
-from tests.unit.server.conftest import Bench, bench, problem
+from tests.unit.server.conftest import Bench, bench, problem, storage
 
-__all__ = ["bench"]
+__all__ = ["bench", "storage"]
 
 FOR_EVERYBODY = {
     ("GET", f"{API}/receiver"),

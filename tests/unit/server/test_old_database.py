@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from server_stub.cases import find_by_claim
 from server_stub.db import Database, schema
 from tests.unit.server.test_migrations import described
 
@@ -34,11 +36,32 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
 
 
+def with_slow_hash(case: tuple[object, ...]) -> tuple[object, ...]:
+    """A case whose claim code, of which the SHA-256 was kept, is kept by scrypt over that, as cases are opened now."""
+    number, rma, unit, symptom, words, status, once, *more = case
+    slow = hashlib.scrypt(str(once).encode(), salt=str(rma).encode(), n=2**11, r=8, p=1, dklen=32).hex()
+    return (number, rma, unit, symptom, words, status, slow, *more)
+
+
+def test_a_claim_code_of_then_opens_its_case(old: Path) -> None:
+    claim = "0123-4567-89AB"
+    with closing(sqlite3.connect(old)) as connection, connection:
+        once = hashlib.sha256(claim.replace("-", "").encode()).hexdigest()
+        connection.execute("UPDATE cases SET claim_sha256 = ? WHERE id = 1", (once,))
+        rma = str(connection.execute("SELECT rma FROM cases WHERE id = 1").fetchone()[0])
+    database = Database(f"sqlite:///{old}")
+    with database.read() as session:
+        assert find_by_claim(session, rma, claim) is not None
+        assert find_by_claim(session, rma, once) is None
+    database.close()
+
+
 def test_it_is_taken_over_without_loss(old: Path, tmp_path: Path) -> None:
     before = rows(old)
     assert all(before.values()), "there is something to lose in every table"
     Database(f"sqlite:///{old}").close()
     after = rows(old)
+    before["cases"] = [with_slow_hash(row) for row in before["cases"]]
     for table in TABLES:
         assert [row[: len(was)] for row, was in zip(after[table], before[table], strict=True)] == before[table]
     fresh = tmp_path / "fresh.sqlite3"
