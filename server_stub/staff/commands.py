@@ -7,15 +7,14 @@ import getpass
 import json
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from server_stub.clock import iso, now
-from server_stub.db import Database
 from server_stub.db.accounts import Account, Role
 from server_stub.settings import Settings
 from server_stub.staff import accounts, tokens
 from server_stub.staff.roles import Scope
+from server_stub.storage import open_database
 
 _DAYS = 90
 """For which a token holds unless another number is said. Ours."""
@@ -54,10 +53,8 @@ def register(commands: Any, data: argparse.ArgumentParser) -> None:
 
 def say_when_nobody_can_sign_in(settings: Settings) -> None:
     """Tell whoever starts a new receiver how the first account is made."""
-    database = Database(settings.database_url)
-    with database.read() as session:
+    with open_database(settings) as database, database.read() as session:
         nobody = accounts.count(session) == 0
-    database.close()
     if nobody:
         command = f"aiodiag-server account add NAME --role admin --data {settings.data}"
         print(f"no staff account yet: make the first one with: {command}", file=sys.stderr, flush=True)
@@ -65,14 +62,14 @@ def say_when_nobody_can_sign_in(settings: Settings) -> None:
 
 def _add(arguments: argparse.Namespace) -> int:
     password = _asked_password()
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         accounts.add(session, arguments.name, arguments.role, password)
     print(f"{arguments.name} can sign in at /staff/ as {arguments.role.value}")
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         for account in accounts.everybody(session):
             state = "disabled" if account.disabled else "may sign in"
             print(f"{account.name}  {account.role.value}  {state}  last: {_time(account.last_sign_in)}")
@@ -80,19 +77,19 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _disable(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         accounts.disable(session, accounts.named(session, arguments.name))
     print(f"{arguments.name} is signed out and cannot sign in any more")
     return 0
 
 
 def _password(arguments: argparse.Namespace) -> int:
-    database = _database(arguments.data)
-    with database.read() as session:
-        account: Account = accounts.named(session, arguments.name)
-    password = _asked_password()
-    with database.write() as session:
-        accounts.set_password(session, session.get_one(Account, account.id), password)
+    with open_database(Settings(arguments.data)) as database:
+        with database.read() as session:
+            account: Account = accounts.named(session, arguments.name)
+        password = _asked_password()
+        with database.write() as session:
+            accounts.set_password(session, session.get_one(Account, account.id), password)
     print(f"{arguments.name} has another password, and is signed out everywhere")
     return 0
 
@@ -110,7 +107,7 @@ def _asked_password() -> str:
 
 
 def _add_token(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         token, word = tokens.add(session, arguments.name, arguments.scopes, arguments.days)
         answer = {"id": token.id, "token": word, "scopes": token.scopes.split(), "expires": iso(token.expires)}
     print(json.dumps(answer))
@@ -118,7 +115,7 @@ def _add_token(arguments: argparse.Namespace) -> int:
 
 
 def _list_tokens(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         for token in tokens.all_tokens(session):
             state = (
                 "revoked" if token.revoked else "expired" if token.expires <= now() else f"until {iso(token.expires)}"
@@ -128,7 +125,7 @@ def _list_tokens(arguments: argparse.Namespace) -> int:
 
 
 def _revoke_token(arguments: argparse.Namespace) -> int:
-    with _database(arguments.data).write() as session:
+    with open_database(Settings(arguments.data)) as database, database.write() as session:
         tokens.revoke(session, arguments.id)
     print(f"token {arguments.id} is revoked")
     return 0
@@ -136,9 +133,3 @@ def _revoke_token(arguments: argparse.Namespace) -> int:
 
 def _time(time: datetime | None) -> str:
     return iso(time) if time else "never"
-
-
-def _database(data: Path) -> Database:
-    settings = Settings(data)
-    settings.prepare()
-    return Database(settings.database_url)
