@@ -1,0 +1,7 @@
+"""The receiver that the attackers' and accidents' cases go to: the same as the unit tests', on a real socket."""
+
+from __future__ import annotations
+
+from tests.unit.server.conftest import bench
+
+__all__ = ["bench"]
