@@ -19,7 +19,7 @@ from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
 from agent import durable
 from agent.model import Text
-from uploader import p256
+from uploader import ed25519, p256
 from uploader.strict_json import Malformed, exactly, field
 
 _KEY = "key.pem"
@@ -56,14 +56,15 @@ class SigningKey(Protocol):
 class PublicKey:
     """An Ed25519 or a P-256 public key.
 
-    ``raw_hex`` is in lower-case hexadecimal: the 32 bytes of an Ed25519 key (64 digits), or the uncompressed point of a
-    P-256 key (130 digits, beginning with 04), which is on the curve.
+    ``raw_hex`` is in lower-case hexadecimal: the 32 bytes of an Ed25519 key (64 digits), which is not of small order,
+    or the uncompressed point of a P-256 key (130 digits, beginning with 04), which is on the curve.
     """
 
     raw_hex: str
 
     def __post_init__(self) -> None:
         if _RAW_HEX.fullmatch(self.raw_hex):
+            ed25519.check(bytes.fromhex(self.raw_hex))
             return
         if not p256.POINT_HEX.fullmatch(self.raw_hex):
             raise Malformed("a public key is 64 (Ed25519) or 130 (P-256) lower-case hexadecimal digits")
