@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.adversarial.uploads import ready
 from tests.unit.server.conftest import bench
 
-__all__ = ["bench"]
+__all__ = ["bench", "ready"]
