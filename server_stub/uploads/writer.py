@@ -38,13 +38,16 @@ class Writer:
 
     @classmethod
     def begin(cls, uploads: Uploads, upload_id: str, offset: int, checksum: bytes | None) -> Self:
-        """Take the lease. Raises :class:`Problem`: ``conflict`` for another offset, or while somebody else writes."""
+        """Take the lease. Raises :class:`Problem`: ``conflict`` for another offset, or while somebody else writes; and
+        where fewer bytes are there than were committed, after the offset was set back to them.
+        """
         token = uploads.acquire(upload_id)
         if token is None:
             raise Problem("conflict", "Somebody else is writing to this upload.")
         try:
             upload = uploads.get(upload_id)
             check_offset(upload, offset)
+            _check_held(uploads, upload, token)
             return cls(uploads, upload, token, checksum)
         except BaseException:
             uploads.release(upload_id, token)
@@ -109,6 +112,19 @@ def check_offset(upload: Upload, offset: int) -> None:
     """Raises :class:`Problem` (``conflict``) unless the upload is at ``offset``."""
     if upload.offset != offset:
         raise Problem("conflict", f"The upload is at offset {upload.offset}.")
+
+
+def _check_held(uploads: Uploads, upload: Upload, token: str) -> None:
+    """Raises :class:`Problem` (``conflict``) where bytes that had been safe are gone, after the offset was set back to
+    those that are there: the client sends them again, rather than never get on.
+    """
+    try:
+        held = uploads.path(upload.id).stat().st_size
+    except FileNotFoundError:
+        held = 0
+    if held < upload.offset:
+        uploads.advance(upload.id, token, upload.offset, held)
+        raise Problem("conflict", f"The upload is at offset {held}.")
 
 
 def _open(path: Path, offset: int) -> int:
