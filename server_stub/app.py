@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent import __version__
-from server_stub import api, case_links, problems
+from server_stub import api, case_links, no_room, problems
 from server_stub.pages import open as opened
 from server_stub.pages import quick, staff, staff_sign_in
 from server_stub.pages import routes as pages
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.oidc = oidc.configured(settings)
     problems.install(app)
     guard.install(app)
+    no_room.install(app)
     app.include_router(uploads.router)
     app.include_router(api.router)
     app.include_router(pages.router)

@@ -32,6 +32,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "bundle-rejected": (422, "The bundle was not accepted"),
     "checksum-mismatch": (460, "The checksum does not match"),
     "internal": (500, "Something went wrong here"),
+    "no-room": (507, "The receiver's disk is full"),
 }
 """Name -> status and title."""
 

@@ -60,15 +60,20 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Add bytes. Raises :class:`Problem`: ``too-large`` beyond the declared length (nothing of this request then
-        counts that was not committed before), ``conflict`` when the lease was lost.
+        counts that was not committed before), ``conflict`` when the lease was lost; ``OSError`` when it cannot be
+        written, and nothing counts then, either.
         """
         if self._position + len(data) > self._length:
             raise Problem("too-large", f"The upload was declared to have {self._length} bytes.")
         if time.monotonic() - self._renewed > LEASE_S / 3:
             self._advance(self._committed)
         view = memoryview(data)
-        while view:
-            view = view[os.pwrite(self._fd, view, self._position + len(data) - len(view)) :]
+        try:
+            while view:
+                view = view[os.pwrite(self._fd, view, self._position + len(data) - len(view)) :]
+        except OSError:
+            self._make_room()
+            raise
         self._position += len(data)
         if self._checksum is not None:
             self._digest.update(data)
@@ -96,6 +101,13 @@ class Writer:
         """Give the lease back. Bytes behind the offset are cut off by the next writer, who alone may touch the file."""
         os.close(self._fd)
         self._uploads.release(self._id, self.token)
+
+    def _make_room(self) -> None:
+        """The disk is full, as a rule. What does not count must not keep it so: the database may need the room even to
+        give the lease back, which is therefore only looked at here.
+        """
+        if self._uploads.get(self._id).lease == self.token:
+            os.ftruncate(self._fd, self._committed)
 
     def _commit(self) -> None:
         os.fsync(self._fd)
