@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.adversarial.uploads import ready
+from tests.storages import Storage, storage_environment
 from tests.unit.server.conftest import bench
 
 __all__ = ["bench", "ready"]
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
+    """What that receiver keeps things in."""
+    with storage_environment("sqlite+files", request) as made:
+        yield made
