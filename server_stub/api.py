@@ -16,7 +16,7 @@ from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Case, Upload
 from server_stub.db.models import BundleState, KeyState, UploadState
 from server_stub.problems import Problem, unknown_case
-from server_stub.receipts import receipt
+from server_stub.receipts import receipt, receipt_given
 from server_stub.receiver import Here, Receiver
 from server_stub.settings import API, BODY_CAP
 from uploader.bundle.recipient import sign_recipient
@@ -62,7 +62,9 @@ def get_receipt(upload_id: str, request: Request, here: Here) -> Response:
     if bundle.state is BundleState.QUARANTINED:
         raise Problem("bundle-rejected", bundle.reason)
     base = here.settings.public_url or str(request.base_url)
-    return Response(receipt(here.key, case, bundle, base), media_type="application/json")
+    given = receipt(here.key, case, bundle, base)
+    receipt_given(here.db, case, bundle)
+    return Response(given, media_type="application/json")
 
 
 def _enrol(here: Receiver, rma: str, envelope: bytes) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from server_stub import audit
 from server_stub.clock import now
 from server_stub.db import Case, CaseStatus, Event
 from server_stub.rma import claim_hash, new_claim, new_rma, same, tidy_rma
@@ -61,6 +62,7 @@ def open_case(
     session.add(case)
     session.flush()
     note(session, case, "case-opened", symptom=symptom)
+    audit.record(session, "case-opened", audit.of_case(rma), serial=tidy, symptom=symptom)
     return Opened(case, claim)
 
 

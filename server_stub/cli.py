@@ -16,7 +16,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.texts import language_of_environment
-from server_stub import keys_cli
+from server_stub import audit, audit_cli, keys_cli
 from server_stub.age import AgeIdentity
 from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 after one line on standard error."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        with audit.acting(audit_cli.operator()):
+            return int(arguments.run(arguments))
     except (ValueError, OSError, SQLAlchemyError, KeyUnusable, DataInUse, ImportRefused) as error:
         print(f"aiodiag-server: {str(error).splitlines()[0]}", file=sys.stderr)
         return USAGE
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=_cases)
     keys_cli.register(commands, data)
     staff_commands.register(commands, data)
+    audit_cli.register(commands, data)
 
     importing = commands.add_parser("import", parents=[data], help="take in a bundle from a stick; prints JSON")
     importing.add_argument("file", type=Path, metavar="FILE", help="the bundle, encrypted to this receiver or plain")

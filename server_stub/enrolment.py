@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from server_stub import audit
 from server_stub.cases import find_by_serial, note
 from server_stub.clock import now
 from server_stub.db import Case, DeviceKey, Nonce
@@ -142,10 +143,13 @@ def _row(session: Session, case: Case, request: Request) -> DeviceKey:
             believe(session, row, KeyLevel.TOFU, "first use")
         elif not _handed_over(session, case, row, request.rotation):
             note(session, case, "key-quarantined", keyid=row.keyid, protection=row.protection)
+            _audit(session, case, "key-quarantined", keyid=row.keyid, protection=row.protection)
             return row
     elif row.state in {KeyState.ENROLLED, KeyState.REVOKED} or not _handed_over(session, case, row, request.rotation):
         return row
     note(session, case, "key-enrolled", keyid=row.keyid, protection=row.protection)
+    level = level_of(session, row).value
+    _audit(session, case, "key-enrolled", keyid=row.keyid, protection=row.protection, level=level)
     return row
 
 
@@ -159,4 +163,9 @@ def _handed_over(session: Session, case: Case, row: DeviceKey, rotation: Rotatio
     replace_enrolled(session, row)
     believe(session, row, level_of(session, current), f"handed over by {current.keyid}")
     note(session, case, "key-replaced", keyid=current.keyid, by=row.keyid)
+    _audit(session, case, "key-replaced", keyid=current.keyid, by=row.keyid)
     return True
+
+
+def _audit(session: Session, case: Case, action: str, **detail: str) -> None:
+    audit.record(session, action, audit.of_unit(case.unit.serial), rma=case.rma, **detail)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sqlalchemy import select
 
-from server_stub import enrolment
+from server_stub import audit, enrolment
 from server_stub.age import MAGIC, AgeIdentity, AgeRejected
 from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Database, Upload
@@ -100,7 +100,7 @@ def _case_number(run: Run, rma: str | None) -> str:
 def _take(settings: Settings, database: Database, plain: BinaryIO, run: Run, wanted: Creation) -> Imported:
     uploads = Uploads(database, settings.spool)
     intake = Intake(database, open_blobs(settings), uploads)
-    _introduce(database, run, wanted.rma)
+    _introduce(database, run, wanted)
     upload = uploads.create(wanted)
     if upload.state is UploadState.RECEIVING:
         _write(uploads, intake, upload, plain)
@@ -111,14 +111,17 @@ def _take(settings: Settings, database: Database, plain: BinaryIO, run: Run, wan
         return Imported(wanted.rma, bundle)
 
 
-def _introduce(database: Database, run: Run, rma: str) -> None:
+def _introduce(database: Database, run: Run, wanted: Creation) -> None:
     """A unit that was never online has no key here. Its bundle shows, as an enrolment does, that its sealer holds the
     key: so that is its first use. Where another key is enrolled, it is set aside for staff as ever.
     """
     with database.write() as session:
+        rma = wanted.rma
         case = find_by_serial(session, rma, run.serial)
         if case is None:
             raise unknown_case()
+        detail = {"sha256": wanted.sha256, "bundle_id": run.bundle_id, "keyid": run.key.keyid}
+        audit.record(session, "bundle-imported", audit.of_case(case.rma), **detail)
         key = enrolment.enrolled_key(session, case.unit_id)
         if key is None or key.keyid != run.key.keyid:
             enrolment.enrol(session, rma, enrolment.Request(rma, run.serial, run.key, run.key_protection, None))

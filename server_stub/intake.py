@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from server_stub import audit
 from server_stub.blobs import Blobs
 from server_stub.cases import note
 from server_stub.clock import now
@@ -105,6 +106,7 @@ class Intake:
             session.flush()
             _use(nonce, bundle)
             note(session, case, "bundle-accepted", sha256=digest, reason="", verdict=judged.verdict)
+            _audit(session, case, bundle)
         return True
 
     def _verify(self, upload: Upload, file: Path, digest: str) -> Judged:
@@ -157,7 +159,20 @@ def _record(session: Session, upload_id: str, token: str, digest: str, judged: J
     upload.state = UploadState.SETTLED if digest == upload.sha256 else UploadState.MISMATCHED
     upload.lease = upload.lease_until = None
     note(session, case, f"bundle-{bundle.state.value}", sha256=digest, reason=judged.reason, verdict=judged.verdict)
+    subject = audit.of_case(case.rma)
+    audit.record(session, f"upload-{upload.state.value}", subject, sha256=upload.sha256, size=upload.length)
+    _audit(session, case, bundle)
     return True
+
+
+def _audit(session: Session, case: Case, bundle: Bundle) -> None:
+    """What the receiver thinks of a bundle, and why."""
+    detail: dict[str, Any] = {"sha256": bundle.sha256, "bundle_id": bundle.bundle_id}
+    if bundle.state is BundleState.ACCEPTED:
+        detail |= {"keyid": bundle.statement["key"]["keyid"], "verdict": bundle.verdict, "fresh": bundle.fresh}
+    else:
+        detail |= {"reason": bundle.reason}
+    audit.record(session, f"bundle-{bundle.state.value}", audit.of_case(case.rma), **detail)
 
 
 def _write(bundle: Bundle, judged: Judged, nonce: Nonce | None) -> None:

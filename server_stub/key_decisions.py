@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from server_stub import audit
 from server_stub.cases import note
 from server_stub.db import Case, DeviceKey, Unit
 from server_stub.db.models import KeyLevel, KeyState
@@ -91,6 +93,9 @@ def enrol_at_factory(session: Session, run: Run) -> DeviceKey:
 
 
 def _note(session: Session, key: DeviceKey, kind: str, by: str = "") -> None:
-    """On the timeline of every case of the unit."""
+    """In the audit log, and on the timeline of every case of the unit. ``by`` is the account of whoever is signed in."""
+    unit = session.get_one(Unit, key.unit_id)
+    with audit.acting(f"staff:{by}") if by else nullcontext():
+        audit.record(session, kind, audit.of_unit(unit.serial), keyid=key.keyid, protection=key.protection)
     for case in session.scalars(select(Case).where(Case.unit_id == key.unit_id)):
         note(session, case, kind, keyid=key.keyid, protection=key.protection, by=by)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from sqlalchemy import select
+
+from server_stub import audit
 from server_stub.clock import iso
-from server_stub.db import Bundle, Case
+from server_stub.db import AuditRow, Bundle, Case, Database
 from uploader import dsse
 from uploader.keys import SigningKey
 
@@ -24,3 +27,16 @@ def receipt(key: SigningKey, case: Case, bundle: Bundle, public_url: str) -> byt
         "case_url": f"{public_url.rstrip('/')}/cases/{case.rma}",
     }
     return dsse.sign(json.dumps(payload, separators=(",", ":")).encode(), PAYLOAD_TYPE, key)
+
+
+def receipt_given(db: Database, case: Case, bundle: Bundle) -> None:
+    """Write down that a receipt is given, before it is. The first time only: whoever has lost it may ask again, and
+    asking must not make the log longer. (Two first ones at a moment may both be written down.)
+    """
+    subject, detail = audit.of_case(case.rma), {"sha256": bundle.sha256, "bundle_id": bundle.bundle_id}
+    told = select(AuditRow.detail).where(AuditRow.subject == subject, AuditRow.action == "receipt-given")
+    with db.read() as session:
+        if any(json.loads(text) == detail for text in session.scalars(told)):
+            return
+    with db.write() as session:
+        audit.record(session, "receipt-given", subject, **detail)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import CursorResult, Update, or_, select, update
 from sqlalchemy.orm import Session
 
+from server_stub import audit
 from server_stub.cases import find_by_serial, note
 from server_stub.clock import now
 from server_stub.db import Case, Database, Upload
@@ -60,6 +61,8 @@ class Uploads:
             )
             session.add(upload)
             note(session, case, "upload-started", sha256=wanted.sha256, size=wanted.length)
+            detail = {"sha256": wanted.sha256, "size": wanted.length}
+            audit.record(session, "upload-created", audit.of_case(case.rma), **detail)
             return upload
 
     def get(self, upload_id: str) -> Upload:
@@ -107,6 +110,9 @@ class Uploads:
                 raise Problem("conflict", "This bundle has been received; it is kept.")
             if upload.lease is not None and upload.lease_until is not None and upload.lease_until >= now():
                 raise Problem("conflict", "Somebody is writing to this upload.")
+            case = session.get_one(Case, upload.case_id)
+            detail = {"sha256": upload.sha256, "size": upload.length, "came": upload.offset}
+            audit.record(session, "upload-terminated", audit.of_case(case.rma), **detail)
             session.delete(upload)
         self.path(upload_id).unlink(missing_ok=True)
 
