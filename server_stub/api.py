@@ -15,6 +15,7 @@ from server_stub import enrolment
 from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Case, Upload
 from server_stub.db.models import BundleState, KeyState, UploadState
+from server_stub.limits.table import KEYS_WAITING
 from server_stub.problems import Problem, unknown_case
 from server_stub.receipts import receipt, receipt_given
 from server_stub.receiver import Here, Receiver
@@ -70,7 +71,7 @@ def get_receipt(upload_id: str, request: Request, here: Here) -> Response:
 def _enrol(here: Receiver, rma: str, envelope: bytes) -> dict[str, str | None]:
     wanted = enrolment.Request.verify(envelope)
     with here.db.write() as session:
-        enrolled = enrolment.enrol(session, rma, wanted)
+        enrolled = enrolment.enrol(session, rma, wanted, KEYS_WAITING)
     if enrolled.state is not KeyState.ENROLLED:
         raise Problem("quarantined", "This key does not speak for this unit. Service staff can confirm it.")
     return {"status": enrolled.state.value, "nonce": enrolled.nonce}

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent import __version__
 from server_stub import api, case_links, no_room, problems
 from server_stub.audit.acting import ActingSender
+from server_stub.limits.guard import Guard
 from server_stub.pages import open as opened
 from server_stub.pages import quick, staff, staff_sign_in
 from server_stub.pages import routes as pages
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(staff.router)
     app.include_router(integrators.router)
     app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_middleware(Guard)
     app.add_middleware(ActingSender)
     app.add_middleware(SafeHeaders)
     return app

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import date
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = Settings(arguments.data, arguments.public_url)
+    proxies = [str(proxy) for proxy in arguments.trusted_proxy]
     Receiver(settings).close()  # what is wrong with the data directory is said in one line, before anybody listens
     config = uvicorn.Config(
         create_app(settings),
@@ -56,7 +58,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         log_level="warning",
         server_header=False,
         ws="none",
-        proxy_headers=False,
+        proxy_headers=bool(proxies),  # or anybody could say whose request it is
+        forwarded_allow_ips=proxies,
     )
     listener = _listen(arguments.host, arguments.port)
     staff_commands.say_when_nobody_can_sign_in(settings)
@@ -158,6 +161,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=_port, default=8765, help="port, 0 for any free one (%(default)s)")
     serve.add_argument("--public-url", default="", metavar="URL", help="where customers reach these pages")
+    serve.add_argument(
+        "--trusted-proxy",
+        type=ip_network,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="whose X-Forwarded-For is believed, an address or a network; may be given more than once",
+    )
     serve.set_defaults(run=_serve)
 
     opening = commands.add_parser("open-case", parents=[data], help="open an RMA case; prints JSON with the claim code")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from server_stub import audit
@@ -72,21 +72,31 @@ class Enrolled:
     nonce: str | None
 
 
-def enrol(session: Session, rma: str, request: Request) -> Enrolled:
+def enrol(session: Session, rma: str, request: Request, most_waiting: int | None = None) -> Enrolled:
     """Enrol a key for the unit of a case, or put it into quarantine when another one is.
 
-    Raises :class:`Problem` (``unknown-case``) when the case and the serial do not belong together.
+    Raises :class:`Problem`: ``unknown-case`` when the case and the serial do not belong together, ``too-many-keys``
+    when more than ``most_waiting`` keys of the unit would wait for a decision.
     """
     case = find_by_serial(session, rma, request.serial)
     if case is None or find_by_serial(session, request.rma, request.serial) is not case:
         raise unknown_case()
     key = _row(session, case, request)
+    if key.state is KeyState.QUARANTINED and most_waiting is not None and _waiting(session, key) > most_waiting:
+        raise Problem("too-many-keys", f"{most_waiting} keys of this unit wait for service staff to look at them.")
     key.last_seen = now()
     if key.state is not KeyState.ENROLLED:
         return Enrolled(key.state, None)
     nonce = Nonce(value=secrets.token_hex(16), case_id=case.id, key_id=key.id, issued=now(), bundle_id=None)
     session.add(nonce)
     return Enrolled(key.state, nonce.value)
+
+
+def _waiting(session: Session, key: DeviceKey) -> int:
+    """How many keys of the unit wait for a decision with this one, if it is the newest; none when it waited before."""
+    waiting = select(func.count()).select_from(DeviceKey)
+    of_unit = waiting.where(DeviceKey.unit_id == key.unit_id, DeviceKey.state == KeyState.QUARANTINED)
+    return session.scalar(of_unit.where(DeviceKey.id <= key.id)) or 0
 
 
 def enrolled_key(session: Session, unit_id: int) -> DeviceKey | None:

@@ -12,6 +12,7 @@ from server_stub.age import AgeIdentity
 from server_stub.blobs import Blobs
 from server_stub.db import Database
 from server_stub.intake import Intake
+from server_stub.limits import Limits
 from server_stub.settings import Settings
 from server_stub.storage import open_blobs
 from server_stub.uploads import Uploads
@@ -35,6 +36,7 @@ class Receiver:
         self.key: SigningKey = DeviceKey.load_or_create(settings.key)
         self.age = AgeIdentity.load_or_create(settings.age)
         self.blobs: Blobs = open_blobs(settings)
+        self.limits = Limits()
         self.db = Database(settings.database_url)
         if not self.db.own():
             self.db.close()

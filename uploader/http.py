@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _BROKEN_OFF = (
     urllib3.exceptions.ProtocolError,
     urllib3.exceptions.SSLError,
 )
+_SECONDS = re.compile(r"[0-9]{1,8}", re.ASCII)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _PROBLEMS = "https://hibertek.com/aiodiag/problems/"
 
@@ -76,13 +78,19 @@ class BadCertificate(ReceiverError):
 
 
 class Refused(ReceiverError):
-    """The receiver said no. ``name`` is the last part of the problem's type, ``""`` when it gave none."""
+    """The receiver said no. ``name`` is the last part of the problem's type, ``""`` when it gave none.
 
-    def __init__(self, reason: Text, detail: str, status: int, name: str) -> None:
+    ``wait_s`` is how many seconds it asks to be left alone (Retry-After; RFC 9110, section 10.2.3), 0 when it does not
+    say so in seconds.
+    """
+
+    def __init__(self, reason: Text, detail: str, status: int, name: str, wait_s: int = 0) -> None:
         super().__init__(reason, detail)
         self.status = status
         self.name = name
-        self.passing = status in {408, 409, 423, 429, 460} or (status >= 500 and status != 501)
+        self.wait_s = wait_s
+        # A disk that is full (507) is made room on by a person: not within the time of an attempt.
+        self.passing = status in {408, 409, 423, 429, 460} or (status >= 500 and status not in {501, 507})
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +268,6 @@ def _problem(answer: Answer) -> ReceiverError:
     elif answer.status < 400:
         return nonsense(answer.server, f"status {answer.status}")
     said = detail or title or f"HTTP {answer.status}"
-    return Refused(Text("the server refused: {error}", {"error": said}), title, answer.status, name)
+    wait = answer.headers.get("retry-after", "").strip()
+    wait_s = int(wait) if _SECONDS.fullmatch(wait) else 0
+    return Refused(Text("the server refused: {error}", {"error": said}), title, answer.status, name, wait_s)

@@ -36,6 +36,10 @@ class Quarantined(ReceiverError):
     """The receiver's staff has to look at this device first."""
 
 
+class TooMuch(ReceiverError):
+    """The receiver takes no more now, or for this case at all; it is not the bundle's fault, and nothing is lost."""
+
+
 class KeyChanged(ReceiverError):
     """The receiver is another one than at the first contact."""
 
@@ -185,6 +189,13 @@ def rotation(serial: str, new: PublicKey, old: SigningKey) -> bytes:
     return dsse.sign(strict_json.canonical(statement), ROTATION_TYPE, old)
 
 
+_FULL = {
+    "no-room": Text("the receiver has no room at the moment; try again in a few hours"),
+    "case-full": Text("the receiver takes no more bundles for this case; ask service staff"),
+    "too-many-keys": Text("too many devices with this serial number wait for the receiver's staff; ask service staff"),
+}
+
+
 def told(error: Refused, rma: str, serial: str) -> ReceiverError:
     """The same refusal in the words of the case that it is about."""
     if error.name == "unknown-case":
@@ -192,6 +203,13 @@ def told(error: Refused, rma: str, serial: str) -> ReceiverError:
         return UnknownCase(Text("there is no case {rma} for the serial number {serial}", case), error.detail)
     if error.name == "quarantined":
         return _quarantined(error.detail)
+    if error.name == "too-many-requests":
+        minutes = max(1, -(-error.wait_s // 60))
+        return TooMuch(
+            Text("the receiver has too much to do; try again in {minutes} min", {"minutes": minutes}), error.detail
+        )
+    if error.name in _FULL:
+        return TooMuch(_FULL[error.name], error.detail)
     return error
 
 

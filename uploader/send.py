@@ -45,6 +45,11 @@ class Retries:
 
 _PATIENCE = Retries()
 
+_MOST_WAIT_S = 60
+"""Seconds that a receiver which has too much to do may make this attempt wait; ours. When it asks for more, the bundle
+waits in the outbox for the next attempt.
+"""
+
 
 def send(
     outbox: Outbox,
@@ -121,10 +126,11 @@ class _Sending:
                 return self._attempt(info, file)
             except ReceiverError as error:
                 failures = 0 if self._sent > before else failures + 1
-                if not error.passing or failures > retries.limit:
+                wait_s = error.wait_s if isinstance(error, Refused) else 0
+                if not error.passing or failures > retries.limit or wait_s > _MOST_WAIT_S:
                     raise
             self._chunk = max(_MIN_CHUNK, self._chunk // 2)
-            time.sleep(retries.pause_s(failures))
+            time.sleep(wait_s + retries.pause_s(failures))
 
     def _attempt(self, info: ReceiverInfo, file: BinaryIO) -> bytes:
         size = file.seek(0, 2)

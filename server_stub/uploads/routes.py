@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -10,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from server_stub.limits import admit
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.settings import API
@@ -45,7 +47,8 @@ def options() -> Response:
 @router.post("", dependencies=_VERSIONED)
 def create(request: Request, here: Here) -> Response:
     """Announce a bundle; the same one again gives the same upload."""
-    upload = here.uploads.create(headers.Creation.from_headers(request.headers))
+    wanted = headers.Creation.from_headers(request.headers)
+    upload = here.uploads.create(wanted, partial(admit, here.limits))
     location = f"{API}/uploads/{upload.id}"
     return Response(status_code=201, headers={"Location": location, "Upload-Offset": str(upload.offset)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from server_stub.problems import Problem, unknown_case
 from server_stub.settings import LEASE_S
 from server_stub.uploads.headers import Creation
 
+Admission = Callable[[Session, Case, int, Path], None]
+"""Whether there is room for an upload of so many bytes for a case, in this spool directory."""
+
 
 class Uploads:
     """The uploads, and the spool directory with their bytes."""
@@ -32,11 +35,11 @@ class Uploads:
         """The spool file. It may be longer than the offset says: those bytes do not count."""
         return self._spool / upload_id
 
-    def create(self, wanted: Creation) -> Upload:
+    def create(self, wanted: Creation, admit: Admission | None = None) -> Upload:
         """A new upload, or the one that there is for this case and digest.
 
-        Raises :class:`Problem`: ``unknown-case``, ``not-enrolled``, or ``conflict`` when the same digest was announced
-        with another length.
+        Raises :class:`Problem`: ``unknown-case``, ``not-enrolled``, ``conflict`` when the same digest was announced
+        with another length, and what ``admit`` raises, which is asked before a new one is made.
         """
         with self._db.write() as session:
             case = find_by_serial(session, wanted.rma, wanted.serial)
@@ -47,6 +50,8 @@ class Uploads:
             known = _known(session, case, wanted)
             if known is not None:
                 return known
+            if admit is not None:
+                admit(session, case, wanted.length, self._spool)
             upload = Upload(
                 id=secrets.token_hex(16),
                 case_id=case.id,

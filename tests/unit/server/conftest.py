@@ -100,7 +100,7 @@ def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
 def bench(tmp_path: Path, storage: Storage) -> Iterator[Bench]:
     app = create_app(Settings(tmp_path / "data"))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none", proxy_headers=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     deadline = time.monotonic() + 60
