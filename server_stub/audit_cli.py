@@ -11,10 +11,10 @@ from typing import Any
 from server_stub.audit import OPERATOR
 from server_stub.audit.signed_head import MAX_HEAD, read_head, sign_head
 from server_stub.audit.walk import rows, subjects_of, verify
-from server_stub.db import Database
 from server_stub.pages.visible import visible
 from server_stub.rma import tidy_rma
 from server_stub.settings import Settings
+from server_stub.storage import open_database
 from uploader.keys import DeviceKey
 
 
@@ -43,13 +43,12 @@ def operator() -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    settings, database = _opened(arguments.data)
     earlier = None
     if arguments.head is not None:
         with arguments.head.open("rb") as file:
             envelope = file.read(MAX_HEAD + 1)
-        earlier = read_head(envelope, DeviceKey.load_or_create(settings.key).public)
-    with database.read() as session:
+        earlier = read_head(envelope, _key(arguments.data).public)
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         last = verify(session, earlier)
     print(f"{last.sequence} rows, whole; head {last.hash}")
     return 0
@@ -57,16 +56,14 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _head(arguments: argparse.Namespace) -> int:
     """What is signed was walked before: a broken log gets no head."""
-    settings, database = _opened(arguments.data)
-    with database.read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         last = verify(session)
-    print(sign_head(last, DeviceKey.load_or_create(settings.key)).decode())
+    print(sign_head(last, _key(arguments.data)).decode())
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    _, database = _opened(arguments.data)
-    with database.read() as session:
+    with open_database(Settings(arguments.data)) as database, database.read() as session:
         subjects = None if arguments.rma is None else subjects_of(session, tidy_rma(arguments.rma))
         for row in rows(session, subjects):
             line = f"{row.sequence}  {row.time}  {row.actor}  {row.action}  {row.subject}  {row.detail}"
@@ -74,7 +71,5 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(data: Path) -> tuple[Settings, Database]:
-    settings = Settings(data)
-    settings.prepare()
-    return settings, Database(settings.database_url)
+def _key(data: Path) -> DeviceKey:
+    return DeviceKey.load_or_create(Settings(data).key)

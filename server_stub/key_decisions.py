@@ -93,7 +93,7 @@ def enrol_at_factory(session: Session, run: Run) -> DeviceKey:
 
 
 def _note(session: Session, key: DeviceKey, kind: str, by: str = "") -> None:
-    """In the audit log, and on the timeline of every case of the unit. ``by`` is the account of whoever is signed in."""
+    """In the audit log, and on the timeline of every case of the unit; ``by`` is the account that is signed in."""
     unit = session.get_one(Unit, key.unit_id)
     with audit.acting(f"staff:{by}") if by else nullcontext():
         audit.record(session, kind, audit.of_unit(unit.serial), keyid=key.keyid, protection=key.protection)

@@ -38,6 +38,16 @@ def of_unit(serial: str) -> str:
     return f"unit:{serial}"
 
 
+def of_account(name: str) -> str:
+    """The subject of what happens to an account of staff."""
+    return f"account:{name}"
+
+
+def of_token(number: int) -> str:
+    """The subject of what happens to a token of a program."""
+    return f"token:{number}"
+
+
 def record(session: Session, action: str, subject: str, **detail: Any) -> None:
     """Write down what is done in this transaction: it is done and told, or neither.
 
@@ -45,7 +55,7 @@ def record(session: Session, action: str, subject: str, **detail: Any) -> None:
     can wait in a circle) and is held for a moment only. Not for savepoints that may be rolled back by themselves.
     """
     told: list[_Told] = session.info.setdefault(_PENDING, [])
-    told.append(_Told(actor(), action, _tidy(subject), _tidy(detail)))
+    told.append(_Told(actor(), action, _tidy(subject).replace("\0", "\ufffd"), _tidy(detail)))
 
 
 def link_hash(row: AuditRow, detail: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from server_stub.audit import of_account, record
 from server_stub.clock import now
 from server_stub.db.accounts import Account, Role, StaffSession
 from server_stub.staff.passwords import check_new, hashed
@@ -34,6 +35,7 @@ def add(session: Session, name: str, role: Role, password: str) -> Account:
     )
     session.add(account)
     session.flush()
+    record(session, "account-added", of_account(name), role=role.value)
     return account
 
 
@@ -66,12 +68,14 @@ def set_password(session: Session, account: Account, password: str) -> None:
         raise ValueError("the identity provider keeps the password of this account")
     check_new(password)
     account.password = hashed(password)
+    record(session, "password-set", of_account(account.name))
     end_sessions(session, account)
 
 
 def disable(session: Session, account: Account) -> None:
     """Nobody signs in with it from now on, and its sessions end."""
     account.disabled = True
+    record(session, "account-disabled", of_account(account.name))
     end_sessions(session, account)
 
 

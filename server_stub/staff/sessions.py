@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, or_
 from sqlalchemy.orm import Session
 
+from server_stub.audit import of_account, record
 from server_stub.clock import now
 from server_stub.db import Database
 from server_stub.db.accounts import Account, StaffSession
@@ -31,6 +32,7 @@ def begin(session: Session, account: Account, before: str) -> str:
     word = new_word()
     session.add(StaffSession(digest=digest_of(word), account_id=account.id, created=now(), last_used=now()))
     account.last_sign_in = now()
+    record(session, "signed-in", of_account(account.name), role=account.role.value)
     return word
 
 

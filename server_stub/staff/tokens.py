@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from server_stub.audit import of_token, record
 from server_stub.clock import now
 from server_stub.db import Database
 from server_stub.db.accounts import ApiToken
@@ -45,6 +46,7 @@ def add(session: Session, name: str, scopes: Iterable[Scope], days: int) -> tupl
     )
     session.add(token)
     session.flush()
+    record(session, "token-made", of_token(token.id), name=token.name, scopes=token.scopes)
     return token, word
 
 
@@ -71,6 +73,7 @@ def revoke(session: Session, token_id: int) -> ApiToken:
     if token.revoked is not None:
         raise ValueError(f"token {token_id} is revoked already")
     token.revoked = now()
+    record(session, "token-revoked", of_token(token.id), name=token.name)
     return token
 
 

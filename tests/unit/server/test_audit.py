@@ -21,6 +21,8 @@ from server_stub.audit.chain import canonical, link_hash
 from server_stub.audit.walk import AuditBroken, Head, verify
 from server_stub.cli import main
 from server_stub.db import AuditRow, Database
+from server_stub.db.accounts import Role
+from tests.staff import Browser, account
 from tests.unit.server.conftest import TUS, Bench, problem
 
 SERIAL = "HB24A0017"
@@ -69,8 +71,11 @@ def detail(bench: Bench, action: str) -> list[dict[str, Any]]:
 def forge(db: Database, *statements: str) -> None:
     """What somebody does who may write to the database's file: the guards are no hindrance to them."""
     with db.write() as session:
-        for name in ("audit_no_update", "audit_no_delete", "audit_next_only"):
-            session.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+        if session.connection().dialect.name == "postgresql":
+            session.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))
+        else:
+            for name in ("audit_no_update", "audit_no_delete", "audit_next_only"):
+                session.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
         for statement in statements:
             session.connection().exec_driver_sql(statement)
 
@@ -161,6 +166,26 @@ def test_what_staff_decide_is_told_under_the_name_of_their_account(bench: Bench)
     assert who.startswith("operator:")
 
 
+def test_who_signs_in_and_decides_on_a_page_is_told_by_name(bench: Bench) -> None:
+    case, device, other = bench.open_case(SERIAL).case, bench.device(SERIAL), bench.device(SERIAL, "other")
+    bench.enrol(device, case.rma)
+    bench.enrol(other, case.rma)
+    account(bench.receiver, "quality", Role.QC)
+    browser = Browser(bench.http.base_url)
+    browser.sign_in("quality")
+    fields = {
+        "form": browser.form_word(f"/staff/cases/{case.rma}"),
+        "key": other.key.public.keyid,
+        "decision": "accept",
+    }
+    assert browser.post(f"/staff/cases/{case.rma}/keys", data=fields).status_code == 303
+    assert told(bench)[3:] == [
+        ("receiver", "account-added", "account:quality"),
+        ("sender", "signed-in", "account:quality"),
+        ("staff:quality", "key-accepted", f"unit:{SERIAL}"),
+    ]
+
+
 def test_what_is_rolled_back_was_never_told(bench: Bench) -> None:
     case, device = bench.open_case(SERIAL).case, bench.device(SERIAL)
     problem(bench.create(case.rma, SERIAL, b"x"), 403, "not-enrolled")
@@ -186,6 +211,22 @@ def test_the_database_refuses_to_have_it_rewritten(db: Database, statement: str)
     with pytest.raises((IntegrityError, OperationalError), match="only ever added"), db.write() as session:
         session.execute(text(statement))
     assert walk(db).sequence == LENGTH
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET actor = 'nobody'",
+        "DELETE FROM audit",
+        "INSERT INTO audit SELECT 99, time, actor, action, subject, detail, previous, hash FROM audit LIMIT 1",
+        "INSERT INTO audit SELECT 0, time, actor, action, subject, detail, previous, hash FROM audit LIMIT 1",
+    ],
+)
+def test_the_receivers_database_refuses_it_too(bench: Bench, statement: str) -> None:
+    bench.open_case()
+    with pytest.raises(IntegrityError, match="only ever added"), bench.receiver.db.write() as session:
+        session.execute(text(statement))
+    assert told(bench) != []
 
 
 CHANGED = {
@@ -316,7 +357,7 @@ def test_whatever_is_told_is_read_back_as_it_was(db: Database, told: dict[str, A
     told = {f"x_{name}": value for name, value in told.items()}
     before = walk(db)
     with db.write() as session:
-        audit.record(session, "odd", subject.replace("\0", ""), **told)
+        audit.record(session, "odd", subject, **told)
     assert walk(db, before).sequence == before.sequence + 1
     with db.read() as session:
         row = session.get_one(AuditRow, before.sequence + 1)

@@ -7,8 +7,8 @@ from alembic import op
 
 from server_stub.db.only_added import only_added
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -51,6 +51,4 @@ def _next_only() -> None:
         "RAISE integrity_constraint_violation USING MESSAGE = 'audit are only ever added'; END IF; "
         "RETURN NEW; END $$"
     )
-    op.execute(
-        "CREATE TRIGGER audit_next_only BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_next_only()"
-    )
+    op.execute("CREATE TRIGGER audit_next_only BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_next_only()")
