@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class From(HTTPAdapter):
 def elsewhere(bench: Bench) -> Bench:
     http = Http(bench.http.base_url)
     http.mount("http://", From())
-    return Bench(http, bench.receiver, bench.folder)
+    return replace(bench, http=http)
 
 
 class Attack:
