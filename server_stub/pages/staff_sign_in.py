@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from server_stub.db.accounts import Account
-from server_stub.pages.render import page
+from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.staff import accounts, browser, sessions
@@ -110,7 +110,7 @@ def _let_in(request: Request, here: Receiver, account: Account, target: str) -> 
     before = browser.cookie(request, here, browser.SESSION)
     with here.db.write() as session:
         word = sessions.begin(session, _fresh(session, account), before)
-    response = RedirectResponse(target, status_code=303)
+    response = RedirectResponse(link(request, target), status_code=303)
     browser.give(request, here, response, browser.SESSION, word)
     browser.give(request, here, response, browser.VISITOR, "")
     return response

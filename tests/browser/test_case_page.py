@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 import requests
-import uvicorn
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from agent.model import Component, ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Severity, Text, Verdict
-from server_stub.app import create_app
 from server_stub.cases import open_case
-from server_stub.settings import API, Settings
+from server_stub.settings import API
+from tests.browser.serving import serving
 from tests.device import TIME, Contents, Device, checksum, encode_metadata, metadata
 
 pytestmark = pytest.mark.browser
 
 SERIAL = "HB24A0017"
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 _DISK = ComponentKind.STORAGE_DEVICE
 _COUNT = Reading("kernel_log.read_errors", 3, "count", _DISK, "sda", "dmesg", TIME)
 
@@ -78,25 +61,16 @@ CONTENTS = Contents(
 def case_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page of a case that has one bundle."""
     folder = tmp_path_factory.mktemp("receiver")
-    app = create_app(Settings(folder / "data"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     words = "Since last week it gets stuck when I open my photos. Sometimes it does not start at all."
-    with app.state.receiver.db.write() as session:
-        shipped = date(2025, 3, 14)
-        opened = open_case(
-            session, serial=SERIAL, model="Hibertek AIO 27 Pro", shipped=shipped, symptom="slow-disk", words=words
-        )
-        rma, path = opened.case.rma, opened.path
-    _send(base, Device(folder / "device", SERIAL), rma)
-    yield base + path
-    server.should_exit = True
-    thread.join()
+    with serving(folder / "data") as (base, receiver):
+        with receiver.db.write() as session:
+            shipped = date(2025, 3, 14)
+            opened = open_case(
+                session, serial=SERIAL, model="Hibertek AIO 27 Pro", shipped=shipped, symptom="slow-disk", words=words
+            )
+            rma, path = opened.case.rma, opened.path
+        _send(base, Device(folder / "device", SERIAL), rma)
+        yield base + path
 
 
 def _send(base: str, device: Device, rma: str) -> None:
@@ -113,20 +87,6 @@ def _send(base: str, device: Device, rma: str) -> None:
         "Upload-Checksum": checksum(content),
     }
     assert requests.patch(base + location, headers=sending, data=content, timeout=20).status_code == 204
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        pytest.skip("chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
 
 
 def _show(browser: webdriver.Chrome, address: str, width: int, *, dark: bool = False) -> None:

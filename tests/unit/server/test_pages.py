@@ -152,7 +152,7 @@ def test_every_page_forbids_scripts_and_foreign_content(bench: Bench) -> None:
         assert "script-src" not in policy
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
         assert "<script" not in answer.text
         assert not re.search(r"""(src|href)=["'](https?:)?//""", answer.text)
