@@ -8,7 +8,11 @@ import tus from 'tus-js-client'
 const wanted = JSON.parse(process.argv[2])
 const told = { url: null, sent: 0, resumed: false, done: false, error: null }
 
+let over = false
+
 function finish(more) {
+  if (over) return // an upload that was broken off may still tell how its last request went
+  over = true
   console.log(JSON.stringify({ ...told, url: upload.url, ...more }))
   // Not at once: it still has to let go of the file in which it remembers addresses.
   setTimeout(() => process.exit(0), 500).unref()
