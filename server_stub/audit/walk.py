@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -50,11 +51,12 @@ def verify(session: Session, earlier: Head | None = None) -> Head:
     """
     anchors = [head(session), *([earlier] if earlier is not None else [])]
     last = Head(0, GENESIS)
-    for row in rows(session):
-        _check(row, last)
-        last = Head(row.sequence, row.hash)
-        if any(anchor.sequence == last.sequence and anchor != last for anchor in anchors):
-            raise AuditBroken(last.sequence, "it is another one than when the head was taken")
+    with closing(rows(session)) as walked:
+        for row in walked:
+            _check(row, last)
+            last = Head(row.sequence, row.hash)
+            if any(anchor.sequence == last.sequence and anchor != last for anchor in anchors):
+                raise AuditBroken(last.sequence, "it is another one than when the head was taken")
     for anchor in anchors:
         if anchor.sequence > last.sequence:
             raise AuditBroken(last.sequence + 1, f"the rows end before it, and there were {anchor.sequence}")
@@ -65,12 +67,13 @@ def verify(session: Session, earlier: Head | None = None) -> Head:
     return last
 
 
-def rows(session: Session, subjects: Sequence[str] | None = None) -> Iterator[AuditRow]:
+def rows(session: Session, subjects: Sequence[str] | None = None) -> Generator[AuditRow]:
     """The links in order, without holding all of them in memory; those about ``subjects`` only, where given."""
     wanted = select(AuditRow).order_by(AuditRow.sequence).execution_options(yield_per=_AT_ONCE)
     if subjects is not None:
         wanted = wanted.where(AuditRow.subject.in_(subjects))
-    yield from session.scalars(wanted)
+    with closing(session.scalars(wanted)) as found:  # PostgreSQL's cursor, too, when somebody stops in the middle
+        yield from found
 
 
 def subjects_of(session: Session, rma: str) -> list[str]:

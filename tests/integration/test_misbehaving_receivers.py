@@ -22,6 +22,7 @@ from tests.integration.conftest import Checked
 from tests.integration.relay import relaying
 from tests.integration.unit_under_test import Unit
 from tests.receiver_process import ReceiverProcess, serving
+from tests.storages import Storage, storage_environment
 from tests.unit.uploader.server import Behaviour, certificate, raw_server
 from tests.unit.uploader.server import receiver as fake_receiver
 from uploader.keys import DeviceKey
@@ -221,10 +222,18 @@ def test_a_self_check_with_a_receiver_that_never_answers_comes_to_its_end(
     delivered(unit, receiver)
 
 
+@pytest.fixture
+def storage_of_its_own(storage: Storage, request: pytest.FixtureRequest) -> Iterator[Storage]:
+    """For a test's own receiver: one at a time has a database."""
+    with storage_environment("postgresql+s3" if storage.s3 else "sqlite+files", request) as made:
+        yield made
+
+
 SIZE = 10 << 20
 HALF = 6 << 20  # in the second of three chunks
 
 
+@pytest.mark.usefixtures("storage_of_its_own")
 def test_a_receiver_that_is_killed_in_mid_upload_and_comes_back(checked: Checked, unit: Unit, tmp_path: Path) -> None:
     """The same ``upload`` goes on with it, from where it was."""
     unit.grow(SIZE)
@@ -245,6 +254,7 @@ def test_a_receiver_that_is_killed_in_mid_upload_and_comes_back(checked: Checked
 
 
 @LONG
+@pytest.mark.usefixtures("storage_of_its_own")
 def test_receiver_and_agent_are_killed_in_mid_upload(checked: Checked, unit: Unit, tmp_path: Path) -> None:
     unit.grow(SIZE)
     unit.language = "es"
@@ -275,7 +285,9 @@ def test_receiver_and_agent_are_killed_in_mid_upload(checked: Checked, unit: Uni
 
 
 @LONG
-def test_a_receiver_that_changes_its_key_is_given_nothing(checked: Checked, unit: Unit, tmp_path: Path) -> None:
+def test_a_receiver_that_changes_its_key_is_given_nothing(
+    checked: Checked, unit: Unit, storage_of_its_own: Storage, tmp_path: Path
+) -> None:
     unit.language = "zh_Hant"
     with serving(tmp_path / "receiver") as receiver:
         case = receiver.quick_case(checked.case.serial)
@@ -288,10 +300,10 @@ def test_a_receiver_that_changes_its_key_is_given_nothing(checked: Checked, unit
             entry.unlink()
         bundle = unit.sealed(case.rma, receiver.url)
         unit.check_not_sent(unit.aiodiag("upload"), bundle, unit.say(CHANGED, server=receiver.url))
-        assert len(list(receiver.data.rglob("*.zip"))) == 1
+        assert len(storage_of_its_own.stored(receiver.data)) == 1
         receiver.stop()
         shutil.rmtree(tmp_path / "receiver" / "key")
         shutil.move(tmp_path / "key", tmp_path / "receiver" / "key")
         receiver.start()
         assert unit.aiodiag("upload").status == 0
-        assert len(list(receiver.data.rglob("*.zip"))) == 2
+        assert len(storage_of_its_own.stored(receiver.data)) == 2

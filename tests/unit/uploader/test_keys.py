@@ -80,7 +80,11 @@ def ec_key() -> bytes:
     return generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 119, b"-----BEGIN PRIVATE KEY-----\n", ec_key(), b"x" * 10_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 119, b"-----BEGIN PRIVATE KEY-----\n", ec_key(), b"x" * 10_000],
+    ids=["empty", "zeros", "its first line", "another kind of key", "long"],
+)
 def test_a_damaged_key_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     DeviceKey.load_or_create(tmp_path)
     (tmp_path / "key.pem").write_bytes(content)
