@@ -28,7 +28,7 @@ def test_every_group_has_its_cases() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-m", "adversarial", *files],
         cwd=ROOT,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
         text=True,
         check=True,

@@ -20,6 +20,7 @@ from sqlalchemy import func, select, update
 
 from server_stub.clock import now
 from server_stub.db import Upload
+from server_stub.limits.table import SPARE
 from server_stub.settings import API
 from server_stub.uploads import routes
 from server_stub.uploads.writer import Writer
@@ -183,15 +184,20 @@ def test_a_request_with_two_meanings(name: str, ready: Ready) -> None:
     assert ready.offset in {BEGUN, BEGUN + 5}
 
 
+SMALL = 24 << 20
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
+    """A file system of 24 MiB more than a receiver wants to be free before it begins."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if os.geteuid() != 0 or mount is None or umount is None:
         pytest.skip("mounting a disk needs root")
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=24m", "none", folder], capture_output=True, check=False)
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={SPARE + SMALL}", "none", folder], capture_output=True, check=False
+    )
     if done.returncode:
         pytest.skip("mounting is not permitted here")
     yield folder
@@ -211,7 +217,8 @@ def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path) -> None:
         created = requests.post(f"{receiver.url}{API}/uploads", headers=told, timeout=20)
         location = receiver.url + created.headers["location"]
         filler = small_disk / "filler"
-        filler.write_bytes(bytes(16 << 20))
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, SPARE + (16 << 20))
         half = 3 << 20
         for begin, end, code in ((0, half, 204), (half, len(content), 507)):
             piece = content[begin:end]

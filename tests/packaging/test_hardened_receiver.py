@@ -18,7 +18,7 @@ UNIT = "aiodiag-server.service"
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 DATA = "/var/lib/aiodiag-server"
 
-pytestmark = pytest.mark.packaging
+pytestmark = [pytest.mark.packaging, pytest.mark.load]  # its time limits are those of a quiet machine
 
 
 def command(*arguments: str) -> list[str]:

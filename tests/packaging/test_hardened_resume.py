@@ -22,7 +22,7 @@ TESTS = ("cpu", "memory", "storage_write")
 OWN = ("Type=", "Exec", "StandardError=", "Condition", "State", "Timeout", "Restart=")
 """Settings of the unit that are about what it starts, and not about what that may do."""
 
-pytestmark = pytest.mark.packaging
+pytestmark = [pytest.mark.packaging, pytest.mark.load]  # its time limits are those of a quiet machine
 
 
 def service(name: str, hardening: list[str]) -> str:
