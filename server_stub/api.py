@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from agent import __version__
 from server_stub import enrolment
+from server_stub.body import small_body
 from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Case, Upload
 from server_stub.db.models import BundleState, KeyState, UploadState
@@ -19,7 +20,7 @@ from server_stub.limits.table import KEYS_WAITING
 from server_stub.problems import Problem, unknown_case
 from server_stub.receipts import receipt, receipt_given
 from server_stub.receiver import Here, Receiver
-from server_stub.settings import API, BODY_CAP
+from server_stub.settings import API
 from uploader.bundle.recipient import sign_recipient
 
 router = APIRouter(prefix=API)
@@ -52,7 +53,7 @@ def coarse_status(rma: str, serial: str, here: Here) -> dict[str, str]:
 @router.post("/cases/{rma}/enrolment")
 async def enrol(rma: str, request: Request, here: Here) -> dict[str, str | None]:
     """Enrol the key of a unit, and issue a nonce for its next bundle."""
-    envelope = await _body(request)
+    envelope = await small_body(request)
     return await run_in_threadpool(_enrol, here, rma, envelope)
 
 
@@ -62,8 +63,7 @@ def get_receipt(upload_id: str, request: Request, here: Here) -> Response:
     case, bundle = _judged(here, upload_id)
     if bundle.state is BundleState.QUARANTINED:
         raise Problem("bundle-rejected", bundle.reason)
-    base = here.settings.public_url or str(request.base_url)
-    given = receipt(here.key, case, bundle, base)
+    given = receipt(here.key, case, bundle, here.public_base(request))
     receipt_given(here.db, case, bundle)
     return Response(given, media_type="application/json")
 
@@ -88,12 +88,3 @@ def _judged(here: Receiver, upload_id: str) -> tuple[Case, Bundle]:
     with here.db.read() as session:
         bundle = session.scalars(select(Bundle).where(Bundle.upload_id == upload_id)).one()
         return session.get_one(Case, session.get_one(Upload, upload_id).case_id), bundle
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_CAP:
-            raise Problem("too-large", f"A body has at most {BODY_CAP} bytes here.")
-    return bytes(body)

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from server_stub.body import small_body
 from server_stub.cases import find_by_serial
 from server_stub.clock import iso, now
 from server_stub.db import Case, DeviceKey, Nonce
@@ -52,14 +53,8 @@ class Visit:
 @router.post("/cases/{rma}/link")
 async def make_link(rma: str, request: Request, here: Here) -> dict[str, str]:
     """A link for the owner of the unit that signed the request with its enrolled key, over a nonce of ours."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_CAP:
-            raise Problem("too-large", f"A body has at most {BODY_CAP} bytes here.")
-    word, until = await run_in_threadpool(_make, here, rma, bytes(body))
-    base = here.settings.public_url or str(request.base_url)
-    return {"url": f"{base.rstrip('/')}/open/{word}", "expires_at": iso(until)}
+    word, until = await run_in_threadpool(_make, here, rma, await small_body(request))
+    return {"url": f"{here.public_base(request)}/open/{word}", "expires_at": iso(until)}
 
 
 def open_link(session: Session, word: str) -> tuple[Case, str] | None:

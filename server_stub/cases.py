@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from server_stub import audit
 from server_stub.clock import now
-from server_stub.db import Case, CaseStatus, Event
+from server_stub.db import Bundle, Case, CaseStatus, Event
 from server_stub.rma import claim_hash, new_claim, new_rma, same, tidy_rma
 from server_stub.units import take_unit, tidy_serial
 
 _NOBODY = "0" * 64
+LARGEST_ID = 2**31 - 1
+"""The largest number of a row that PostgreSQL's ``integer`` holds; it refuses to look for a larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,28 @@ def open_case(
     return Opened(case, claim)
 
 
+def find(session: Session, rma: str) -> Case | None:
+    """By its number alone: for the receiver itself and its staff, for whom that is no secret."""
+    return session.scalar(select(Case).where(Case.rma == tidy_rma(rma)))
+
+
+def bundle_of(session: Session, case: Case, number: int) -> Bundle | None:
+    """The bundle of a case with this number, which may be any that somebody typed."""
+    if not 0 < number <= LARGEST_ID:
+        return None
+    return session.scalar(select(Bundle).where(Bundle.case_id == case.id, Bundle.id == number))
+
+
 def find_by_serial(session: Session, rma: str, serial: str) -> Case | None:
     """The case when RMA number and serial belong together. Equally slow whichever of them is wrong."""
-    case = _find(session, rma)
+    case = find(session, rma)
     matches = same(tidy_serial(serial), case.unit.serial if case else _NOBODY)
     return case if matches else None
 
 
 def find_by_claim(session: Session, rma: str, claim: str) -> Case | None:
     """The case when RMA number and claim code belong together. Equally slow whichever of them is wrong."""
-    case = _find(session, rma)
+    case = find(session, rma)
     matches = same(claim_hash(tidy_rma(rma), claim), case.claim_hash if case else _NOBODY)
     return case if matches else None
 
@@ -93,7 +107,3 @@ def note(session: Session, case: Case, kind: str, **details: Any) -> None:
 def timeline(session: Session, case: Case) -> Sequence[Event]:
     """What happened in a case, in order."""
     return session.scalars(select(Event).where(Event.case_id == case.id).order_by(Event.id)).all()
-
-
-def _find(session: Session, rma: str) -> Case | None:
-    return session.scalar(select(Case).where(Case.rma == tidy_rma(rma)))

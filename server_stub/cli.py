@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     settings = Settings(arguments.data, arguments.public_url)
     proxies = [str(proxy) for proxy in arguments.trusted_proxy]
-    Receiver(settings).close()  # what is wrong with the data directory is said in one line, before anybody listens
+    with closing(Receiver(settings)) as receiver:  # what is wrong is said in one line, before anybody listens
+        hint = staff_commands.how_to_begin(receiver.db, settings.data)
     config = uvicorn.Config(
         create_app(settings),
         host=arguments.host,
@@ -62,7 +64,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         forwarded_allow_ips=proxies,
     )
     listener = _listen(arguments.host, arguments.port)
-    staff_commands.say_when_nobody_can_sign_in(settings)
+    if hint:
+        print(hint, file=sys.stderr, flush=True)
     _Announcing(config).run(sockets=[listener])
     return 0
 

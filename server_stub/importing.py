@@ -20,7 +20,7 @@ from server_stub.db.models import BundleState, UploadState
 from server_stub.intake import Intake
 from server_stub.problems import Problem, unknown_case
 from server_stub.settings import Settings
-from server_stub.storage import open_blobs
+from server_stub.storage import open_blobs, open_database
 from server_stub.uploads import Uploads
 from server_stub.uploads.headers import Creation
 from server_stub.uploads.writer import Writer
@@ -63,12 +63,9 @@ def import_file(settings: Settings, file: Path, rma: str | None) -> Imported:
             with open_bundle(plain) as opened:
                 run, sha256, size = opened.statement.run, opened.sha256, opened.size
             number = _case_number(run, rma)
-            database = Database(settings.database_url)
-            try:
-                wanted = Creation(size, number, run.serial, sha256, f"{run.bundle_id}{FILE_SUFFIX}")
+            wanted = Creation(size, number, run.serial, sha256, f"{run.bundle_id}{FILE_SUFFIX}")
+            with open_database(settings) as database:
                 return _take(settings, database, plain, run, wanted)
-            finally:
-                database.close()
         except (BundleRejected, AgeRejected) as error:
             raise ImportRefused(f"{file}: {error}") from error
         except Problem as error:

@@ -15,8 +15,8 @@ from uploader.keys import SigningKey
 PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.receipt+json"
 
 
-def receipt(key: SigningKey, case: Case, bundle: Bundle, public_url: str) -> bytes:
-    """The DSSE envelope for an accepted bundle. ``public_url`` is where this receiver's pages are found."""
+def receipt(key: SigningKey, case: Case, bundle: Bundle, public_base: str) -> bytes:
+    """The DSSE envelope for an accepted bundle. ``public_base`` is where a browser reaches this receiver."""
     payload = {
         "rma": case.rma,
         "serial": bundle.statement["serial"],  # as the unit spells it
@@ -24,7 +24,7 @@ def receipt(key: SigningKey, case: Case, bundle: Bundle, public_url: str) -> byt
         "sha256": bundle.sha256,
         "size": bundle.size,
         "received_at": iso(bundle.received),
-        "case_url": f"{public_url.rstrip('/')}/cases/{case.rma}",
+        "case_url": f"{public_base}/cases/{case.rma}",
     }
     return dsse.sign(json.dumps(payload, separators=(",", ":")).encode(), PAYLOAD_TYPE, key)
 

@@ -46,6 +46,10 @@ class Receiver:
         self.intake = Intake(self.db, self.blobs, self.uploads)
         self.intake.settle_pending(list(self.uploads.recover()))
 
+    def public_base(self, request: Request) -> str:
+        """Where a browser reaches this receiver, without a slash at the end."""
+        return (self.settings.public_url or str(request.base_url)).rstrip("/")
+
     def close(self) -> None:
         """Let go of the data directory."""
         self.db.close()

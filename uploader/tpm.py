@@ -59,7 +59,7 @@ class Tpm:
     """The TPM that ``tcti`` names (tpm2-tools, ``man tpm2-tctis``), asked through files in ``folder``.
 
     The folder is this user's alone, and held meanwhile: one asks at a time. Each call raises :class:`TpmUnusable`
-    (:class:`~uploader.keys.KeyUnusable` for a folder that cannot be used), and comes back within four times
+    (:class:`~uploader.keys.KeyUnusable` for a folder that cannot be used), and comes back within six times
     ``answer_s`` and some seconds. The kernel's resource manager is the default; nothing in the environment changes it.
     """
 

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from server_stub.audit.chain import canonical, link_hash, of_case, of_unit
-from server_stub.db import AuditHead, AuditRow, Case
+from server_stub.cases import find
+from server_stub.db import AuditHead, AuditRow
 from server_stub.db.audit import GENESIS, HEAD_ID
 from uploader import strict_json
 
@@ -78,7 +79,7 @@ def rows(session: Session, subjects: Sequence[str] | None = None) -> Generator[A
 
 def subjects_of(session: Session, rma: str) -> list[str]:
     """The case, and its unit; raises ``ValueError`` when there is no such case."""
-    case = session.scalar(select(Case).where(Case.rma == rma))
+    case = find(session, rma)
     if case is None:
         raise ValueError(f"there is no case {rma}")
     return [of_case(case.rma), of_unit(case.unit.serial)]

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from agent.texts import render
 from server_stub import key_decisions
-from server_stub.cases import all_cases
+from server_stub.cases import all_cases, bundle_of, find
 from server_stub.db import Bundle, Case, DeviceKey
 from server_stub.db.models import KeyState
 from server_stub.key_levels import level_of
@@ -155,14 +155,14 @@ def kept(rma: str, number: int, here: Here, _: SeesEvidence) -> Response:
     """What came, byte for byte, whatever was thought of it."""
     with here.db.read() as session:
         case = _case(session, rma)
-        row = session.scalar(select(Bundle).where(Bundle.case_id == case.id, Bundle.id == _in_range(number)))
+        row = bundle_of(session, case, number)
     if row is None:
         raise Problem("not-found")
     return customer.stored(here, row, f"{case.rma}-{row.id}.{row.state.value}.zip")
 
 
 def _case(session: Session, rma: str) -> Case:
-    case = session.scalar(select(Case).where(Case.rma == tidy_rma(rma)))
+    case = find(session, rma)
     if case is None:
         raise Problem("not-found")
     return case
@@ -189,8 +189,3 @@ def _key_row(session: Session, key: DeviceKey, lang: str) -> KeyRow:
         first_seen=key.first_seen,
         last_seen=key.last_seen,
     )
-
-
-def _in_range(number: int) -> int:
-    """A number that every database takes; 0 is no row's."""
-    return number if 0 < number < 2**31 else 0

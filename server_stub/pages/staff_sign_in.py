@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from server_stub.db.accounts import Account
+from server_stub.limits.address import address_of
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
@@ -51,7 +52,7 @@ async def sign_in(request: Request, here: Here, provider: Oidc) -> Response:
 
 def _sign_in(request: Request, here: Receiver, provider: Provider | None, fields: dict[str, str]) -> Response:
     target = browser.target(fields.get("next", ""))
-    address = request.client.host if request.client else ""
+    address = address_of(request.scope)
     try:
         account = authenticate(here.db, fields.get("name", ""), fields.get("password", ""), address)
     except TooManyAttempts as slow:
@@ -69,7 +70,7 @@ def oidc(request: Request, here: Here, provider: Oidc, next: str = "") -> Respon
     if provider is None:
         raise Problem("not-found")
     try:
-        begun = provider.begin(here.db, browser.target(next), browser.public_base(request, here) + _DONE)
+        begun = provider.begin(here.db, browser.target(next), here.public_base(request) + _DONE)
     except Unreachable as error:
         log.warning("identity provider: %s", error)
         return _form(request, here, provider, next, status=503, unreachable=True)
@@ -84,7 +85,7 @@ def oidc_done(request: Request, here: Here, provider: Oidc) -> Response:
     if provider is None:
         raise Problem("not-found")
     word = browser.cookie(request, here, browser.VISITOR)
-    redirect_uri = browser.public_base(request, here) + _DONE
+    redirect_uri = here.public_base(request) + _DONE
     try:
         account, target = provider.finish(here.db, request.query_params, word, redirect_uri)
     except Unreachable as error:

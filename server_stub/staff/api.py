@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from sqlalchemy import select
 from starlette.responses import Response
 
+from server_stub.cases import LARGEST_ID, bundle_of, find
 from server_stub.clock import iso
 from server_stub.db import Bundle, Case
 from server_stub.pages.routes import stored
 from server_stub.problems import Problem
 from server_stub.receiver import Here
-from server_stub.rma import tidy_rma
 from server_stub.settings import API
 from server_stub.staff.guard import ReadsBundles, ReadsCases
 
@@ -22,14 +22,12 @@ router = APIRouter(prefix=f"{API}/staff")
 PAGE = 200
 """Cases of one answer. Ours."""
 
-_LARGEST = 2**31 - 1
-
 
 @router.get("/cases")
 def cases(here: Here, _: ReadsCases, after: int = 0) -> dict[str, Any]:
     """The cases in the order in which they were opened; those after the one with the number ``after`` of ``next``."""
     with here.db.read() as session:
-        wanted = select(Case).where(Case.id > max(0, min(after, _LARGEST))).order_by(Case.id).limit(PAGE + 1)
+        wanted = select(Case).where(Case.id > max(0, min(after, LARGEST_ID))).order_by(Case.id).limit(PAGE + 1)
         found = session.scalars(wanted).all()
     shown = found[:PAGE]
     return {"cases": [_case(case) for case in shown], "next": shown[-1].id if len(found) > PAGE else None}
@@ -39,7 +37,7 @@ def cases(here: Here, _: ReadsCases, after: int = 0) -> dict[str, Any]:
 def one_case(rma: str, here: Here, _: ReadsCases) -> dict[str, Any]:
     """A case, and what its diagnoses found."""
     with here.db.read() as session:
-        case = session.scalar(select(Case).where(Case.rma == tidy_rma(rma)))
+        case = find(session, rma)
         if case is None:
             raise Problem("not-found")
         rows = session.scalars(select(Bundle).where(Bundle.case_id == case.id).order_by(Bundle.id)).all()
@@ -49,11 +47,9 @@ def one_case(rma: str, here: Here, _: ReadsCases) -> dict[str, Any]:
 @router.get("/cases/{rma}/bundles/{number}", response_class=Response)
 def bundle(rma: str, number: int, here: Here, _: ReadsBundles) -> Response:
     """A bundle, byte for byte as it came; ``number`` is the one that the case tells."""
-    if not 0 < number <= _LARGEST:
-        raise Problem("not-found")
     with here.db.read() as session:
-        found = select(Bundle).join(Case, Case.id == Bundle.case_id)
-        row = session.scalar(found.where(Case.rma == tidy_rma(rma), Bundle.id == number))
+        case = find(session, rma)
+        row = bundle_of(session, case, number) if case is not None else None
     if row is None:
         raise Problem("not-found")
     return stored(here, row, f"{row.sha256}.zip")

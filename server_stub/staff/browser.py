@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
+from server_stub.body import small_body
 from server_stub.problems import Problem
 from server_stub.receiver import Receiver
-from server_stub.settings import BODY_CAP
 from server_stub.staff.secret_words import is_form_word
 
 SESSION = "aiodiag-staff"
@@ -45,11 +45,6 @@ def give(request: Request, here: Receiver, response: Response, name: str, word: 
         response.delete_cookie(full, secure=https, httponly=True, samesite="lax", path="/")
 
 
-def public_base(request: Request, here: Receiver) -> str:
-    """Where a browser reaches this receiver, without a slash at the end."""
-    return (here.settings.public_url or str(request.base_url)).rstrip("/")
-
-
 def target(asked: str) -> str:
     """Where to go after signing in: a staff page of ours that takes no query; for anything else the list of cases. An
     address that is not spelt like one of these would be a way to send staff elsewhere in our name.
@@ -66,11 +61,7 @@ async def form(request: Request, here: Receiver, word: str) -> Mapping[str, str]
     _same_site(request, here)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Problem("unsupported-media-type")
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_CAP:
-            raise Problem("too-large", f"A body has at most {BODY_CAP} bytes here.")
+    body = await small_body(request)
     try:
         fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20))
     except ValueError as error:
@@ -84,7 +75,7 @@ def _same_site(request: Request, here: Receiver) -> None:
     """What browsers say by themselves of a request's origin, and no page can change (Fetch Metadata; Origin)."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
-    ours = {_origin(public_base(request, here)), _origin(str(request.base_url))}
+    ours = {_origin(here.public_base(request)), _origin(str(request.base_url))}
     if site != "same-origin" or (origin is not None and _origin(origin) not in ours):
         raise Problem("forbidden", "This form was sent from another site.")
 
@@ -98,7 +89,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _https(request: Request, here: Receiver) -> bool:
-    return urlsplit(public_base(request, here)).scheme == "https"
+    return urlsplit(here.public_base(request)).scheme == "https"
 
 
 def _full(name: str, https: bool) -> str:

@@ -7,9 +7,11 @@ import getpass
 import json
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from server_stub.clock import iso, now
+from server_stub.db import Database
 from server_stub.db.accounts import Account, Role
 from server_stub.settings import Settings
 from server_stub.staff import accounts, tokens
@@ -51,13 +53,12 @@ def register(commands: Any, data: argparse.ArgumentParser) -> None:
     revoking.set_defaults(run=_revoke_token)
 
 
-def say_when_nobody_can_sign_in(settings: Settings) -> None:
-    """Tell whoever starts a new receiver how the first account is made."""
-    with open_database(settings) as database, database.read() as session:
-        nobody = accounts.count(session) == 0
-    if nobody:
-        command = f"aiodiag-server account add NAME --role admin --data {settings.data}"
-        print(f"no staff account yet: make the first one with: {command}", file=sys.stderr, flush=True)
+def how_to_begin(database: Database, data: Path) -> str:
+    """What whoever starts a receiver without accounts should know: how the first one is made; ``""`` with accounts."""
+    with database.read() as session:
+        if accounts.count(session):
+            return ""
+    return f"no staff account yet: make the first one with: aiodiag-server account add NAME --role admin --data {data}"
 
 
 def _add(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -40,7 +39,8 @@ class TooManyAttempts(Exception):
 
 
 def authenticate(db: Database, name: str, password: str, address: str) -> Account | None:
-    """The account with this name and password, unless it is disabled. Raises :class:`TooManyAttempts`.
+    """The account with this name and password, unless it is disabled; ``address`` is that of
+    :func:`server_stub.limits.address.address_of`. Raises :class:`TooManyAttempts`.
 
     An attempt counts before it is looked at, so that guesses sent side by side are counted like those one by one. A
     name that does not exist counts and takes as long as one that does.
@@ -66,16 +66,7 @@ def authenticate(db: Database, name: str, password: str, address: str) -> Accoun
 
 def _keys(name: str, address: str) -> Sequence[tuple[str, str]]:
     tidy = name.strip().lower()[:100]
-    return [(kind, f"{kind}:{digest_of(what)}") for kind, what in (("account", tidy), ("address", _network(address)))]
-
-
-def _network(address: str) -> str:
-    """An IPv6 address counts with its /64, which one subscriber has whole."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    return [(kind, f"{kind}:{digest_of(what)}") for kind, what in (("account", tidy), ("address", address))]
 
 
 def _wait(row: SignInAttempts | None, kind: str) -> float:
