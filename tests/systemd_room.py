@@ -9,12 +9,15 @@ import os
 import shlex
 import signal
 import subprocess
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.agent_process import ROOT
 
 _HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd")
 """Where systemd's control groups are: of version 2, or of version 1."""
@@ -47,6 +50,11 @@ rm -rf $R/etc/systemd/system
 mkdir $R/etc/systemd/system
 cp -r {units}/. $R/etc/systemd/system
 ip link set lo up
+mkdir $R/checkout $R/packages
+mount --bind {checkout} $R/checkout
+mount --bind {packages} $R/packages
+mount -o remount,bind,ro $R/checkout
+mount -o remount,bind,ro $R/packages
 mkdir $R/old
 cd $R
 pivot_root . old
@@ -58,6 +66,8 @@ _CGROUPS = {
     _HIERARCHIES[1]: "mount -t tmpfs none $R/sys/fs/cgroup\nmkdir $R/sys/fs/cgroup/systemd\n"
     "mount -t cgroup -o none,name=systemd none $R/sys/fs/cgroup/systemd",
 }
+PYTHONPATH = "/checkout:/packages"
+"""Where this checkout, and the packages that it runs with, are in there, wherever they are outside: /tmp is another."""
 NOTHING = "[Unit]\nDescription=Nothing\nDefaultDependencies=no\n"
 
 
@@ -111,7 +121,9 @@ def systemd(units: Path, work: Path) -> Iterator[Manager]:
         pytest.skip("no systemd, or no control groups to be had")
     group = Path(base) / f"aiodiag-room-{os.getpid()}"
     group.mkdir()
-    script = _ROOM.format(work=shlex.quote(str(work)), units=shlex.quote(str(units)), cgroups=_CGROUPS[base])
+    paths = {"work": work, "units": units, "checkout": ROOT, "packages": sysconfig.get_path("purelib")}
+    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+    script = _ROOM.format(**quoted, cgroups=_CGROUPS[base])
     apart = ["/usr/bin/unshare", "-m", "-p", "-f", "-C", "-i", "-u", "-n", "--propagation", "private", "--kill-child"]
     enter = f"echo $$ > {group}/cgroup.procs; exec {shlex.join([*apart, '/bin/sh', '-ec', script])}"
     outer = subprocess.Popen(

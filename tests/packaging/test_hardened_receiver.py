@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.agent_process import ROOT
-from tests.systemd_room import Manager, systemd
+from tests.systemd_room import PYTHONPATH, Manager, systemd
 
 UNIT = "aiodiag-server.service"
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -39,7 +38,7 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     (units / f"{UNIT}.d" / "checkout.conf").write_text(
         "[Unit]\nDefaultDependencies=no\n"
         f"[Service]\nExecStart=\nExecStart={quoted}\n"
-        f"Environment=PYTHONPATH={ROOT}:{sysconfig.get_path('purelib')} PYTHONDONTWRITEBYTECODE=1\n"
+        f"Environment=PYTHONPATH={PYTHONPATH} PYTHONDONTWRITEBYTECODE=1\n"
     )
     with systemd(units, work) as found:
         started = found.inside("systemctl", "start", UNIT)

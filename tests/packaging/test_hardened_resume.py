@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agent_process import ROOT
-from tests.systemd_room import systemd
+from tests.systemd_room import PYTHONPATH, systemd
 
 UNIT = ROOT / "packaging" / "systemd" / "aiodiag-resume.service"
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -35,7 +34,7 @@ def service(name: str, hardening: list[str]) -> str:
         "Type=oneshot",
         "SuccessExitStatus=0 1 3",
         f"ExecStart={start}",
-        f"Environment=PYTHONPATH={ROOT}:{sysconfig.get_path('purelib')} PYTHONDONTWRITEBYTECODE=1",
+        f"Environment=PYTHONPATH={PYTHONPATH} PYTHONDONTWRITEBYTECODE=1",
         "StateDirectory=aiodiag",
         "StateDirectoryMode=0700",
         f"StandardOutput=file:/run/{name}.json",
