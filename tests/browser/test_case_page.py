@@ -14,8 +14,8 @@ from selenium.webdriver.common.by import By
 from agent.model import Component, ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Severity, Text, Verdict
 from server_stub.cases import open_case
 from server_stub.settings import API
-from tests.browser.serving import serving
 from tests.device import TIME, Contents, Device, checksum, encode_metadata, metadata
+from tests.serving import serving
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from selenium.webdriver.common.by import By
 from server_stub.cases import open_case
 from server_stub.db.accounts import Role
 from server_stub.settings import API
-from tests.browser.serving import serving
 from tests.device import Device
+from tests.serving import serving
 from tests.staff import PASSWORD, account
 
 pytestmark = pytest.mark.browser

@@ -30,7 +30,7 @@ from tests.receiver_process import Case, ReceiverProcess
 from uploader import dsse, strict_json
 from uploader.bundle.seal import Sealed
 from uploader.keys import DeviceKey, PublicKey
-from uploader.outbox import Outbox, State
+from uploader.outbox import Entry, Outbox, State
 from uploader.receipt import RECEIPT_TYPE, Receipt
 from uploader.receiver import Receiver
 from uploader.send import Retries, send
@@ -303,7 +303,8 @@ class Stopped(Exception):
     """The agent was ended in mid-upload."""
 
 
-def test_our_uploader_breaks_off_and_resumes_at_a_server_of_others(peer: Peer) -> None:
+def broken_off(peer: Peer) -> tuple[Outbox, Entry]:
+    """An upload of ours that was begun there and stopped."""
     outbox = Outbox(peer.state / "outbox")
     entry = outbox.add(peer.sealed.path, rma="HB26-483920-5", server=peer.url)
 
@@ -314,6 +315,11 @@ def test_our_uploader_breaks_off_and_resumes_at_a_server_of_others(peer: Peer) -
     with pytest.raises(Stopped):
         send(outbox, entry, Receiver(peer.url, peer.state), stop)
     (entry,) = outbox.entries()
+    return outbox, entry
+
+
+def test_our_uploader_breaks_off_and_resumes_at_a_server_of_others(peer: Peer) -> None:
+    outbox, entry = broken_off(peer)
     assert entry.upload_url is not None
     begun = at(entry.upload_url)
     assert 0 < begun < peer.sealed.size
@@ -337,18 +343,9 @@ def test_our_uploader_gets_through_a_network_that_breaks_to_a_server_of_others(p
 
 
 def test_our_uploader_begins_anew_where_a_server_of_others_has_forgotten_the_upload(peer: Peer) -> None:
-    outbox = Outbox(peer.state / "outbox")
-    entry = outbox.add(peer.sealed.path, rma="HB26-483920-5", server=peer.url)
-
-    def stop(done: int, _size: int) -> None:
-        if done > 0:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        send(outbox, entry, Receiver(peer.url, peer.state), stop)
+    outbox, entry = broken_off(peer)
     for file in peer.store.iterdir():
         file.unlink()
-    (entry,) = outbox.entries()
     send(outbox, entry, Receiver(peer.url, peer.state))
     assert peer.stored() == [peer.sealed.path.read_bytes()]
 

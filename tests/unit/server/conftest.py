@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-import uvicorn
 from fastapi import FastAPI
 
 from server_stub.app import create_app
@@ -21,6 +17,7 @@ from server_stub.cases import Opened, open_case
 from server_stub.receiver import Receiver
 from server_stub.settings import API, Settings
 from tests.device import Device, checksum, encode_metadata, metadata
+from tests.serving import listening
 from tests.storages import BOTH, Storage, storage_environment
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -99,17 +96,8 @@ def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
 @pytest.fixture
 def bench(tmp_path: Path, storage: Storage) -> Iterator[Bench]:
     app = create_app(Settings(tmp_path / "data"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none", proxy_headers=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and thread.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    with Http(f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
+    with listening(app) as address, Http(address) as http:
         yield Bench(http, app.state.receiver, tmp_path, storage, app)
-    server.should_exit = True
-    thread.join()
 
 
 def problem(answer: Any, status: int, name: str) -> dict[str, Any]:
