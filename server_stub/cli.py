@@ -20,7 +20,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.texts import language_of_environment
 from server_stub import audit, audit_cli, keys_cli
 from server_stub.age import AgeIdentity
-from server_stub.app import create_app
 from server_stub.cases import all_cases, open_case
 from server_stub.clock import iso
 from server_stub.importing import ImportRefused, import_file
@@ -48,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from server_stub.app import create_app  # the pages, and what they need: no other command does
+
     settings = Settings(arguments.data, arguments.public_url)
     proxies = [str(proxy) for proxy in arguments.trusted_proxy]
     with closing(Receiver(settings)) as receiver:  # what is wrong is said in one line, before anybody listens
