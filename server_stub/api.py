@@ -17,6 +17,7 @@ from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Case, Upload
 from server_stub.db.models import BundleState, KeyState, UploadState
 from server_stub.limits.table import KEYS_WAITING
+from server_stub.openapi import ANYTHING, ASKS_ENVELOPE, ENVELOPE, TEXT, answers, members
 from server_stub.problems import Problem, unknown_case
 from server_stub.receipts import receipt, receipt_given
 from server_stub.receiver import Here, Receiver
@@ -26,7 +27,10 @@ from uploader.bundle.recipient import sign_recipient
 router = APIRouter(prefix=API)
 
 
-@router.get("/receiver")
+@router.get(
+    "/receiver",
+    **answers(members(name=TEXT, version=TEXT, key=ANYTHING, uploads=TEXT, recipient=ENVELOPE)),
+)
 def about(here: Here) -> dict[str, Any]:
     """Who this is, the key that its receipts are signed with, and, signed by it, whom a bundle on a stick is encrypted
     to.
@@ -40,7 +44,7 @@ def about(here: Here) -> dict[str, Any]:
     }
 
 
-@router.get("/cases/{rma}")
+@router.get("/cases/{rma}", **answers(members(rma=TEXT, status=TEXT), "bad-request", "unknown-case"))
 def coarse_status(rma: str, serial: str, here: Here) -> dict[str, str]:
     """Where a case stands, for whoever knows its number and the serial."""
     with here.db.read() as session:
@@ -50,14 +54,20 @@ def coarse_status(rma: str, serial: str, here: Here) -> dict[str, str]:
     return {"rma": case.rma, "status": case.status.value}
 
 
-@router.post("/cases/{rma}/enrolment")
+@router.post(
+    "/cases/{rma}/enrolment",
+    openapi_extra=ASKS_ENVELOPE,
+    **answers(
+        members(status=TEXT, nonce=TEXT), "bad-request", "quarantined", "too-many-keys", "unknown-case", "too-large"
+    ),
+)
 async def enrol(rma: str, request: Request, here: Here) -> dict[str, str | None]:
     """Enrol the key of a unit, and issue a nonce for its next bundle."""
     envelope = await small_body(request)
     return await run_in_threadpool(_enrol, here, rma, envelope)
 
 
-@router.get("/uploads/{upload_id}/receipt")
+@router.get("/uploads/{upload_id}/receipt", **answers(ENVELOPE, "not-found", "conflict", "bundle-rejected"))
 def get_receipt(upload_id: str, request: Request, here: Here) -> Response:
     """The receiver's word that it has a bundle and believes it."""
     case, bundle = _judged(here, upload_id)

@@ -19,6 +19,7 @@ from server_stub.db import Case, DeviceKey, Nonce
 from server_stub.db.accounts import CaseLink
 from server_stub.db.models import KeyState
 from server_stub.enrolment import enrolled_key
+from server_stub.openapi import ASKS_ENVELOPE, TEXT, TIME, answers, members
 from server_stub.problems import Problem, unknown_case
 from server_stub.receiver import Here, Receiver
 from server_stub.rma import tidy_rma
@@ -50,7 +51,13 @@ class Visit:
     keyid: str
 
 
-@router.post("/cases/{rma}/link")
+@router.post(
+    "/cases/{rma}/link",
+    openapi_extra=ASKS_ENVELOPE,
+    **answers(
+        members(url=TEXT, expires_at=TIME), "bad-request", "not-enrolled", "unknown-case", "conflict", "too-large"
+    ),
+)
 async def make_link(rma: str, request: Request, here: Here) -> dict[str, str]:
     """A link for the owner of the unit that signed the request with its enrolled key, over a nonce of ours."""
     word, until = await run_in_threadpool(_make, here, rma, await small_body(request))

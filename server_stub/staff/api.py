@@ -11,6 +11,7 @@ from starlette.responses import Response
 from server_stub.cases import LARGEST_ID, bundle_of, find
 from server_stub.clock import iso
 from server_stub.db import Bundle, Case
+from server_stub.openapi import ANYTHING, NUMBER, TEXT, TIME, answers, members, perhaps, several
 from server_stub.pages.routes import stored
 from server_stub.problems import Problem
 from server_stub.receiver import Here
@@ -22,8 +23,23 @@ router = APIRouter(prefix=f"{API}/staff")
 PAGE = 200
 """Cases of one answer. Ours."""
 
+_TOKEN = ("unauthorised", "forbidden")
+_CASE = {"rma": TEXT, "serial": TEXT, "model": TEXT, "status": TEXT, "opened": TIME}
+_BUNDLE = members(
+    number=NUMBER,
+    bundle_id=perhaps(TEXT),
+    sha256=TEXT,
+    size=NUMBER,
+    received=TIME,
+    state=TEXT,
+    reason=TEXT,
+    verdict=TEXT,
+    fresh={"type": "boolean"},
+    findings=several(ANYTHING),
+)
 
-@router.get("/cases")
+
+@router.get("/cases", **answers(members(cases=several(members(**_CASE)), next=perhaps(NUMBER)), "bad-request", *_TOKEN))
 def cases(here: Here, _: ReadsCases, after: int = 0) -> dict[str, Any]:
     """The cases in the order in which they were opened; those after the one with the number ``after`` of ``next``."""
     with here.db.read() as session:
@@ -33,7 +49,10 @@ def cases(here: Here, _: ReadsCases, after: int = 0) -> dict[str, Any]:
     return {"cases": [_case(case) for case in shown], "next": shown[-1].id if len(found) > PAGE else None}
 
 
-@router.get("/cases/{rma}")
+@router.get(
+    "/cases/{rma}",
+    **answers(members(**_CASE, symptom=TEXT, words=TEXT, bundles=several(_BUNDLE)), "not-found", *_TOKEN),
+)
 def one_case(rma: str, here: Here, _: ReadsCases) -> dict[str, Any]:
     """A case, and what its diagnoses found."""
     with here.db.read() as session:
@@ -44,7 +63,11 @@ def one_case(rma: str, here: Here, _: ReadsCases) -> dict[str, Any]:
     return {**_case(case), "symptom": case.symptom, "words": case.words, "bundles": [_bundle(row) for row in rows]}
 
 
-@router.get("/cases/{rma}/bundles/{number}", response_class=Response)
+@router.get(
+    "/cases/{rma}/bundles/{number}",
+    response_class=Response,
+    **answers(None, "bad-request", "not-found", *_TOKEN, media_type="application/zip"),
+)
 def bundle(rma: str, number: int, here: Here, _: ReadsBundles) -> Response:
     """A bundle, byte for byte as it came; ``number`` is the one that the case tells."""
     with here.db.read() as session:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import RedirectResponse, Response
 
 from server_stub.db.accounts import Account, ApiToken
@@ -66,16 +67,20 @@ class Guard:
         return Staff(account, form_word(word), fields)
 
 
+_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="`aiodiag-server token add` makes one")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+"""What the request's ``Authorization`` says, where that is ``Bearer``."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenGuard:
     """Lets a program through whose token has ``scope``."""
 
     scope: Scope
 
-    def __call__(self, request: Request, here: Here) -> ApiToken:
+    def __call__(self, here: Here, bearer: Bearer) -> ApiToken:
         """Raises :class:`Problem`: ``unauthorised`` without a token that holds, ``forbidden`` without the scope."""
-        scheme, _, word = request.headers.get("authorization", "").partition(" ")
-        token = tokens.find(here.db, word.strip()) if scheme.lower() == "bearer" else None
+        token = tokens.find(here.db, bearer.credentials.strip()) if bearer is not None else None
         if token is None:
             raise Problem("unauthorised", headers={"WWW-Authenticate": 'Bearer realm="aiodiag"'})
         if self.scope not in token.scopes.split():

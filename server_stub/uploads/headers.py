@@ -16,6 +16,9 @@ EXTENSIONS = "creation,checksum,termination"
 CHECKSUM = "sha256"
 CONTENT_TYPE = "application/offset+octet-stream"
 
+METADATA_CAP = 4096
+"""Bytes of Upload-Metadata. Ours."""
+
 OPTIONS = {
     "Tus-Version": VERSION,
     "Tus-Extension": EXTENSIONS,
@@ -25,7 +28,6 @@ OPTIONS = {
 
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_METADATA_CAP = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ def checksum(headers: Mapping[str, str]) -> bytes | None:
 
 
 def _metadata(header: str) -> dict[str, str]:
-    if len(header) > _METADATA_CAP:
-        raise Problem("too-large", f"Upload-Metadata has at most {_METADATA_CAP} bytes.")
+    if len(header) > METADATA_CAP:
+        raise Problem("too-large", f"Upload-Metadata has at most {METADATA_CAP} bytes.")
     found: dict[str, str] = {}
     for pair in header.split(",") if header.strip() else []:
         key, _, encoded = pair.strip().partition(" ")

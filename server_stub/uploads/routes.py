@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from server_stub.limits import admit
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.settings import API
-from server_stub.uploads import headers
+from server_stub.uploads import described, headers
 from server_stub.uploads.writer import Writer, check_offset
 
 IDLE_S = 60.0
@@ -33,18 +32,18 @@ def _version(request: Request) -> None:
     headers.check_version(request.headers)
 
 
-router = APIRouter(prefix=f"{API}/uploads")
+router = APIRouter(prefix=f"{API}/uploads", default_response_class=Response)
 _VERSIONED = [Depends(_version)]
 
 
-@router.options("")
-@router.options("/{upload_id}")
+@router.options("", operation_id="options", **described.OPTIONS)
+@router.options("/{upload_id}", operation_id="options_of_upload", **described.OPTIONS_OF_UPLOAD)
 def options() -> Response:
     """What of tus is spoken here."""
     return Response(status_code=204, headers=headers.OPTIONS)
 
 
-@router.post("", dependencies=_VERSIONED)
+@router.post("", dependencies=_VERSIONED, **described.CREATE)
 def create(request: Request, here: Here) -> Response:
     """Announce a bundle; the same one again gives the same upload."""
     wanted = headers.Creation.from_headers(request.headers)
@@ -53,7 +52,7 @@ def create(request: Request, here: Here) -> Response:
     return Response(status_code=201, headers={"Location": location, "Upload-Offset": str(upload.offset)})
 
 
-@router.head("/{upload_id}", dependencies=_VERSIONED)
+@router.head("/{upload_id}", dependencies=_VERSIONED, **described.OFFSET)
 def offset(upload_id: str, here: Here) -> Response:
     """How much of an upload is safely here."""
     upload = here.uploads.get(upload_id)
@@ -61,7 +60,7 @@ def offset(upload_id: str, here: Here) -> Response:
     return Response(headers={**state, "Cache-Control": "no-store"})
 
 
-@router.patch("/{upload_id}", dependencies=_VERSIONED)
+@router.patch("/{upload_id}", dependencies=_VERSIONED, **described.APPEND)
 async def append(upload_id: str, request: Request, here: Here) -> Response:
     """Add bytes at the offset; with the last one the bundle is verified."""
     try:
@@ -71,19 +70,17 @@ async def append(upload_id: str, request: Request, here: Here) -> Response:
         raise
 
 
-@router.delete("/{upload_id}", dependencies=_VERSIONED)
+@router.delete("/{upload_id}", dependencies=_VERSIONED, **described.TERMINATE)
 def terminate(upload_id: str, here: Here) -> Response:
     """Give an upload up."""
     here.uploads.remove(upload_id)
     return Response(status_code=204)
 
 
-@router.post("/{upload_id}", dependencies=_VERSIONED)
-async def override(
-    upload_id: str, request: Request, here: Here, x_http_method_override: Annotated[str, Header()] = ""
-) -> Response:
+@router.post("/{upload_id}", dependencies=_VERSIONED, **described.OVERRIDE)
+async def override(upload_id: str, request: Request, here: Here) -> Response:
     """For clients behind something that lets no PATCH or DELETE through (tus 1.0, X-HTTP-Method-Override)."""
-    method = x_http_method_override.upper()
+    method = request.headers.get("x-http-method-override", "").upper()
     if method == "PATCH":
         return await append(upload_id, request, here)
     if method == "DELETE":
