@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adversarial.uploads import ready
-from tests.storages import Storage, storage_environment
+from tests.storages import BOTH, Storage, storage_environment
 from tests.unit.server.conftest import bench
 
 __all__ = ["bench", "ready"]
 
 
-@pytest.fixture
+@pytest.fixture(params=BOTH)
 def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
     """What that receiver keeps things in."""
-    with storage_environment("sqlite+files", request) as made:
+    with storage_environment(request.param, request) as made:
         yield made

@@ -48,13 +48,19 @@ def refused(bench: Bench, seed: Seed, data: bytes) -> None:
     assert data != seed.data
     with pytest.raises(BundleRejected):
         open_bundle(io.BytesIO(data))
-    before = {file for file in bench.folder.rglob("*") if file.is_file()}
+    before = on_disk(bench)
     problem(bench.receipt(bench.upload(seed.rma, SERIAL, data)), 422, "bundle-rejected")
-    new = {file for file in bench.folder.rglob("*") if file.is_file()} - before
-    assert {file.name for file in new if "sqlite3" not in file.name} == {f"{hashlib.sha256(data).hexdigest()}.zip"}
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert bench.storage.stored(bench.receiver.settings.data) == {sha256: data}
+    assert on_disk(bench) - before == (set() if bench.storage.s3 else {f"{sha256}.zip"})
     assert bench.receipt(bench.upload(seed.rma, SERIAL, seed.data)).status_code == 200
     with bench.receiver.db.read() as session:
         assert [row.state.value for row in session.scalars(select(Bundle))] == ["quarantined", "accepted"]
+
+
+def on_disk(bench: Bench) -> set[str]:
+    """The names of all files but the database's."""
+    return {file.name for file in bench.folder.rglob("*") if file.is_file() and "sqlite3" not in file.name}
 
 
 NAMES = {

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from botocore.client import BaseClient
 from sqlalchemy import Engine, event, select
 
 from server_stub import enrolment
@@ -25,6 +28,7 @@ from server_stub.uploads.headers import Creation
 from server_stub.uploads.writer import Writer
 from tests.device import Device
 from tests.receiver_process import ReceiverProcess, serving
+from tests.storages import BOTH, Storage, storage_environment
 from tests.unit.uploader.support import BINDING, write_run
 from uploader.bundle.seal import seal
 from uploader.bundle.verify import open_bundle
@@ -39,7 +43,9 @@ SERIAL = "HB24A0017"
 MOST = 200
 """More steps than any of this has: a work that never ends is a failure."""
 OF_DATABASE = ("begin", "commit", "checkin")
-"""SQLite's own calls are not Python's: its transactions are the steps, before and after they are committed."""
+"""A database's own calls are not Python's: its transactions are the steps, before and after they are committed."""
+KEEPS = {"sqlite+files": "link", "postgresql+s3": "_make_api_call"}
+"""What takes a bundle into the store: a link to it, or a request to the S3 server."""
 
 
 def killed_before(step: int, kind: str, work: Callable[[], object]) -> bool:
@@ -73,13 +79,14 @@ def _count(step: int, kind: str) -> None:
     if kind in OF_DATABASE:
         event.listen(Engine, kind, here)
         return
-    call = getattr(os, kind)
+    place = BaseClient if kind == KEEPS["postgresql+s3"] else os
+    call = getattr(place, kind)
 
     def counted(*args: object, **named: object) -> object:
         here()
         return call(*args, **named)
 
-    setattr(os, kind, counted)
+    setattr(place, kind, counted)
 
 
 def steps(kind: str, prepare: Callable[[int], Callable[[], object]], check: Callable[[int], None]) -> None:
@@ -148,7 +155,7 @@ def test_putting_into_the_outbox(kind: str, tmp_path: Path, sealed: tuple[Device
 
 
 @pytest.mark.parametrize("kind", ["open", "fsync", "replace"])
-def test_sending_and_letting_go(kind: str, tmp_path: Path) -> None:
+def test_sending_and_letting_go(kind: str, storage: Storage, tmp_path: Path) -> None:
     """The unit is killed anywhere between its first word and the receipt: the bundle is in the outbox or delivered, and
     the receiver has it once.
     """
@@ -266,34 +273,52 @@ class Ground:
             receiver.close()
 
 
-@pytest.mark.parametrize("kind", ["open", "fsync", "pwrite", "ftruncate", "link", "unlink", *OF_DATABASE])
-def test_receiving(kind: str, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Grounds:
+    """One for each step, with a storage of its own."""
+
+    kind: str
+    """Of storage."""
+    folder: Path
+    request: pytest.FixtureRequest
+    storages: ExitStack
+    made: dict[int, Ground] = field(default_factory=dict)
+
+    def make(self, step: int) -> Ground:
+        self.storages.enter_context(storage_environment(self.kind, self.request))
+        self.made[step] = Ground(self.folder / str(step))
+        return self.made[step]
+
+
+@pytest.fixture(params=BOTH)
+def grounds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Grounds]:
+    with ExitStack() as storages:
+        yield Grounds(request.param, tmp_path, request, storages)
+
+
+@pytest.mark.parametrize("kind", ["open", "fsync", "pwrite", "ftruncate", "keep", "unlink", *OF_DATABASE])
+def test_receiving(kind: str, grounds: Grounds) -> None:
     """The receiver is killed anywhere between its start and the receipt."""
-    grounds: dict[int, Ground] = {}
     seen: dict[str, int] = {}
 
-    def work(step: int) -> Callable[[], object]:
-        grounds[step] = Ground(tmp_path / str(step))
-        return grounds[step].receive
-
     def check(step: int) -> None:
-        how = grounds[step].check()
+        how = grounds.made[step].check()
         seen[how] = seen.get(how, 0) + 1
 
-    steps(kind, work, check)
+    steps(KEEPS[grounds.kind] if kind == "keep" else kind, lambda step: grounds.make(step).receive, check)
     print(seen)
     if kind == "commit":  # of all steps, the ones after which something new is true
         assert {"nothing", "whole"} < set(seen)
 
 
 @pytest.mark.parametrize("kind", ["open", "unlink", "commit"])
-def test_starting_after_a_crash_that_is_followed_by_another(kind: str, tmp_path: Path) -> None:
+def test_starting_after_a_crash_that_is_followed_by_another(kind: str, grounds: Grounds) -> None:
     """The receiver died with a whole upload that was not judged yet; its next start is killed as well."""
-    grounds: dict[int, Ground] = {}
+    about_to_keep = {"sqlite+files": 1, "postgresql+s3": 2}  # the first request to S3 asks for the bucket
 
     def work(step: int) -> Callable[[], object]:
-        grounds[step] = Ground(tmp_path / str(step))
-        assert killed_before(1, "link", grounds[step].receive)  # the bundle was about to be kept
-        return lambda: Receiver(grounds[step].settings).close()
+        ground = grounds.make(step)
+        assert killed_before(about_to_keep[grounds.kind], KEEPS[grounds.kind], ground.receive)
+        return lambda: Receiver(ground.settings).close()
 
-    steps(kind, work, lambda step: grounds[step].check())
+    steps(kind, work, lambda step: grounds.made[step].check())

@@ -27,6 +27,7 @@ from server_stub.uploads.writer import Writer
 from tests.adversarial.uploads import BEGUN, SERIAL, SIZE, Ready, status
 from tests.device import Device, checksum, encode_metadata, metadata
 from tests.receiver_process import serving
+from tests.storages import Storage
 from tests.unit.server.conftest import APPEND, TUS, problem
 
 pytestmark = pytest.mark.adversarial
@@ -204,8 +205,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([umount, folder], check=True)
 
 
-def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path) -> None:
-    """The client is told that it may come again; nothing is half taken, and with room again it goes on."""
+def test_a_disk_that_is_full(small_disk: Path, tmp_path: Path, storage: Storage) -> None:
+    """That of the spool, wherever the receiver keeps the rest. The client is told that it may come again; nothing is
+    half taken, and with room again it goes on.
+    """
     content = os.urandom(10 << 20)
     with serving(small_disk / "data") as receiver:
         case = receiver.quick_case(SERIAL)

@@ -69,8 +69,7 @@ class Ready:
         assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(SIZE)), answer.text
         with self.bench.receiver.db.read() as session:
             [bundle] = session.scalars(select(Bundle).where(Bundle.upload_id == self.id)).all()
-        with self.bench.receiver.blobs.local(bundle.sha256) as file:
-            assert file.read_bytes() == self.content
+        assert self.bench.storage.stored(self.bench.receiver.settings.data)[bundle.sha256] == self.content
 
     def raw(self, head: str, *body: bytes) -> socket.socket:
         """A connection on which a request was begun, byte by byte as told."""
