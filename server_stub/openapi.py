@@ -37,10 +37,20 @@ ENVELOPE = members(
 )
 """A DSSE envelope. It must be spelt as ``docs/protocol.md`` says besides."""
 
-ASKS_ENVELOPE: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": ENVELOPE}}}
-}
-"""``openapi_extra`` of a route whose body is one: it is read byte by byte, so nothing else tells."""
+
+def _asks(schema: Schema) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def asks(**schemas: Schema) -> dict[str, Any]:
+    """``openapi_extra`` of a route whose body has exactly these members: it is read byte by byte, so nothing else
+    tells.
+    """
+    return _asks(members(**schemas))
+
+
+ASKS_ENVELOPE = _asks(ENVELOPE)
+"""The same of a route whose body is an envelope."""
 
 PROBLEM = {
     "type": "object",

@@ -30,6 +30,8 @@ WARRANTY = {
     "spare-part": Text("Spare part"),
 }
 
+MOVED = Text("The case moved to the step “{step}”")
+
 EVENT = {
     "case-opened": Text("The case was opened"),
     "key-enrolled": Text("The key of the unit was enrolled"),

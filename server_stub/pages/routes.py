@@ -13,17 +13,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
+from agent.model import Text
 from agent.model.spoken_code import Mistyped
 from agent.texts import render
 from server_stub.case_links import visit_of
 from server_stub.cases import find_by_claim, find_by_serial, timeline
 from server_stub.clock import now
-from server_stub.db import Bundle, Case, CaseStatus
+from server_stub.db import Bundle, Case, CaseStatus, Event
 from server_stub.db.models import BundleState, KeyState
 from server_stub.enrolment import key_of_unit
 from server_stub.key_levels import level_of
 from server_stub.pages.bundle_view import BundleView, view_bundle
-from server_stub.pages.labels import EVENT, KEY_LEVEL, KEY_PROTECTION, KEY_REVOKED, STATUS, VERDICT, WARRANTY
+from server_stub.pages.labels import EVENT, KEY_LEVEL, KEY_PROTECTION, KEY_REVOKED, MOVED, STATUS, VERDICT, WARRANTY
 from server_stub.pages.language import language
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
@@ -101,7 +102,7 @@ def case_context(
         "covers": [(render(WARRANTY[name], lang), cover(name, case.unit.shipped, today)) for name in YEARS],
         "warranty": {name: render(text, lang) for name, text in WARRANTY.items()},
         "bundles": [(row, render(VERDICT[row.verdict], lang), link(request, bundle=row.bundle_id)) for row in rows],
-        "events": [(event, render(EVENT[event.kind], lang)) for event in events],
+        "events": [(event, _event_words(event, lang)) for event in events],
         "chosen": chosen,
         "view": view,
         "problem": problem,
@@ -109,6 +110,12 @@ def case_context(
         "base": f"{base}/bundles/{chosen.bundle_id}" if base and chosen else "",
         "link": lambda path, **query: link(request, path, **query),
     }
+
+
+def _event_words(event: Event, lang: str) -> str:
+    if event.kind != "case-moved":
+        return render(EVENT[event.kind], lang)
+    return render(Text(MOVED.template, {"step": render(STATUS[CaseStatus(event.details["step"])], lang)}), lang)
 
 
 def _accepted(rma: str, bundle: str, here: Here, claim: str = "") -> tuple[Case, Bundle]:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from agent.texts import render
-from server_stub import key_decisions
+from server_stub import key_decisions, steps
 from server_stub.cases import all_cases, bundle_of, find
-from server_stub.db import Bundle, Case, DeviceKey
+from server_stub.db import Bundle, Case, CaseStatus, DeviceKey
 from server_stub.db.models import KeyState
 from server_stub.key_levels import level_of
 from server_stub.pages import routes as customer
@@ -24,8 +24,8 @@ from server_stub.pages.render import link, page
 from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.rma import tidy_rma
-from server_stub.staff.guard import DecidesKeys, SeesCases, SeesEvidence
-from server_stub.staff.roles import Action
+from server_stub.staff.guard import DecidesKeys, MovesCases, SeesCases, SeesEvidence
+from server_stub.staff.roles import HANDS_ON, Action
 
 router = APIRouter(prefix="/staff", include_in_schema=False)
 
@@ -105,6 +105,11 @@ def case_page(rma: str, request: Request, here: Here, staff: SeesCases, bundle: 
         keys=keys,
         decides=staff.may(Action.DECIDE_KEYS),
         sees_evidence=sees,
+        moves=[(move, render(STATUS[move.to], lang)) for move in steps.MOVES[case.status]]
+        if staff.account.role in HANDS_ON[case.status]
+        else [],
+        note_cap=steps.NOTE_CAP,
+        tracking_cap=steps.TRACKING_CAP,
         path=f"/staff/cases/{case.rma}",
         **customer.case_context(request, here, case, bundle, f"/staff/cases/{case.rma}" if sees else ""),
     )
@@ -127,6 +132,28 @@ def decide(rma: str, request: Request, here: Here, staff: DecidesKeys) -> Respon
             raise Problem("conflict", str(error)) from error
     if decision == "accept":
         here.intake.judge_again(case.unit_id)
+    return RedirectResponse(link(request, f"/staff/cases/{case.rma}"), status_code=303)
+
+
+@router.post("/cases/{rma}/step")
+def move(rma: str, request: Request, here: Here, staff: MovesCases) -> Response:
+    """Hand a case on to another step, or back."""
+    told = staff.fields
+    try:
+        seen, to = CaseStatus(told.get("from", "")), CaseStatus(told.get("to", ""))
+    except ValueError as error:
+        raise Problem("bad-request") from error
+    if staff.account.role not in HANDS_ON[seen]:
+        raise Problem("forbidden", "This step is not your role's.")
+    with here.db.write() as session:
+        case = _case(session, rma)
+        by, words, tracking = f"staff:{staff.account.name}", told.get("note", ""), told.get("tracking", "")
+        try:
+            steps.move(session, case, seen=seen, to=to, words=words, tracking=tracking, by=by)
+        except steps.Stale as error:  # somebody else was quicker
+            raise Problem("conflict", str(error)) from error
+        except ValueError as error:
+            raise Problem("bad-request", str(error)) from error
     return RedirectResponse(link(request, f"/staff/cases/{case.rma}"), status_code=303)
 
 

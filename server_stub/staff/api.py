@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
 from starlette.responses import Response
 
+from server_stub import steps
+from server_stub.audit import of_token
+from server_stub.body import small_body
 from server_stub.cases import LARGEST_ID, bundle_of, find
 from server_stub.clock import iso
-from server_stub.db import Bundle, Case
-from server_stub.openapi import ANYTHING, NUMBER, TEXT, TIME, answers, members, perhaps, several
+from server_stub.db import Bundle, Case, CaseStatus
+from server_stub.openapi import ANYTHING, NUMBER, TEXT, TIME, answers, asks, members, perhaps, several
 from server_stub.pages.routes import stored
 from server_stub.problems import Problem
-from server_stub.receiver import Here
-from server_stub.settings import API
-from server_stub.staff.guard import ReadsBundles, ReadsCases
+from server_stub.receiver import Here, Receiver
+from server_stub.settings import API, BODY_CAP
+from server_stub.staff.guard import MovesByToken, ReadsBundles, ReadsCases
+from uploader.strict_json import exactly, field, loads
 
 router = APIRouter(prefix=f"{API}/staff")
 
@@ -25,6 +30,7 @@ PAGE = 200
 
 _TOKEN = ("unauthorised", "forbidden")
 _CASE = {"rma": TEXT, "serial": TEXT, "model": TEXT, "status": TEXT, "opened": TIME}
+_STEP = {"type": "string", "enum": [step.value for step in CaseStatus]}
 _BUNDLE = members(
     number=NUMBER,
     bundle_id=perhaps(TEXT),
@@ -76,6 +82,40 @@ def bundle(rma: str, number: int, here: Here, _: ReadsBundles) -> Response:
     if row is None:
         raise Problem("not-found")
     return stored(here, row, f"{row.sha256}.zip")
+
+
+@router.post(
+    "/cases/{rma}/step",
+    openapi_extra=asks(**{"from": _STEP, "to": _STEP, "note": TEXT, "tracking": TEXT}),
+    **answers(members(**_CASE), "bad-request", "not-found", "conflict", "too-large", *_TOKEN),
+)
+async def move(rma: str, request: Request, here: Here, token: MovesByToken) -> dict[str, Any]:
+    """Move a case: ``{"from", "to", "note", "tracking"}``, of which the last two may be ``""`` where the move needs
+    none. Gives the case as it is then.
+    """
+    body = await small_body(request)
+    return await run_in_threadpool(_move, here, rma, body, of_token(token.id))
+
+
+def _move(here: Receiver, rma: str, body: bytes, by: str) -> dict[str, Any]:
+    try:
+        told = loads(body, max_size=BODY_CAP, max_depth=1)
+        exactly(told, ("from", "to", "note", "tracking"))
+        wanted = {name: field(told, name, str) for name in told}
+        seen, to = CaseStatus(wanted["from"]), CaseStatus(wanted["to"])
+    except ValueError as error:
+        raise Problem("bad-request", str(error)[:200]) from error
+    with here.db.write() as session:
+        case = find(session, rma)
+        if case is None:
+            raise Problem("not-found")
+        try:
+            steps.move(session, case, seen=seen, to=to, words=wanted["note"], tracking=wanted["tracking"], by=by)
+        except steps.Stale as error:
+            raise Problem("conflict", str(error)) from error
+        except ValueError as error:
+            raise Problem("bad-request", str(error)) from error
+        return _case(case)
 
 
 def _case(case: Case) -> dict[str, Any]:

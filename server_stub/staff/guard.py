@@ -94,8 +94,10 @@ class TokenGuard:
 SeesCases = Annotated[Staff, Depends(Guard(Action.SEE_CASES))]
 SeesEvidence = Annotated[Staff, Depends(Guard(Action.SEE_EVIDENCE))]
 DecidesKeys = Annotated[Staff, Depends(Guard(Action.DECIDE_KEYS))]
+MovesCases = Annotated[Staff, Depends(Guard(Action.MOVE_CASES))]
 SignsOut = Annotated[Staff, Depends(Guard(Action.SIGN_OUT))]
 ReadsCases = Annotated[ApiToken, Depends(TokenGuard(Scope.CASES_READ))]
+MovesByToken = Annotated[ApiToken, Depends(TokenGuard(Scope.CASES_MOVE))]
 ReadsBundles = Annotated[ApiToken, Depends(TokenGuard(Scope.BUNDLES_READ))]
 
 
