@@ -10,6 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from server_stub.cases import open_case
+from server_stub.db import CaseStatus
 from server_stub.db.accounts import Role
 from server_stub.settings import API
 from tests.device import Device
@@ -43,3 +44,26 @@ def test_somebody_signs_in_decides_and_signs_out_in_their_language(browser: webd
         browser.find_element(By.CSS_SELECTOR, "form[action^='/staff/sign-out'] button").click()
         browser.get(f"{base}/staff/cases/{rma}")
         assert "/staff/sign-in" in browser.current_url
+
+
+def test_a_case_is_shipped_by_its_form(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as (base, receiver):
+        account(receiver, "sue", Role.SUPPORT)
+        with receiver.db.write() as session:
+            opened = open_case(session, serial=SERIAL)
+            opened.case.status = CaseStatus.SHIPPING
+            rma = opened.case.rma
+        browser.get(f"{base}/staff/cases/{rma}?lang=en")
+        browser.find_element(By.NAME, "name").send_keys("sue")
+        browser.find_element(By.NAME, "password").send_keys(PASSWORD)
+        browser.find_element(By.CSS_SELECTOR, "main button").click()
+
+        browser.find_element(By.NAME, "note").send_keys("Drive exchanged")
+        browser.find_element(By.CSS_SELECTOR, "button[value=quality-control]").click()
+        told = browser.find_element(By.NAME, "tracking")  # still there: the browser does not send it without
+        told.send_keys("1Z999AA10123456784")
+        browser.find_element(By.CSS_SELECTOR, "button[value=quality-control]").click()
+        shown = browser.find_element(By.TAG_NAME, "main").text
+        assert "The case moved to the step “Quality control”; Tracking number: 1Z999AA10123456784" in shown
+        assert "Drive exchanged" in shown
+        assert not browser.find_elements(By.CSS_SELECTOR, "button[name=to]")  # the next step is another role's

@@ -15,7 +15,7 @@ from server_stub.db.accounts import Role
 from server_stub.db.audit import AuditRow
 from server_stub.settings import API
 from server_stub.staff.roles import HANDS_ON, Scope
-from tests.staff import Browser, account
+from tests.staff import Browser
 from tests.unit.server.conftest import Bench, problem
 from tests.unit.server.test_staff import browser
 from tests.unit.server.test_staff_commands import token
@@ -127,31 +127,26 @@ def test_a_step_is_left_by_its_own_roles_only(bench: Bench, role: Role, status: 
     assert len(audited(bench, rma)) == may
 
 
-WRONG: dict[str, tuple[int, dict[str, str]]] = {
-    "a step further": (400, {"to": "shipping"}),
-    "where it is": (400, {"to": "approval"}),
-    "no step": (400, {"to": "heaven"}),
-    "nothing": (400, {"to": ""}),
-    "refused without a word": (400, {"to": "closure"}),
-    "refused with blanks": (400, {"to": "closure", "note": "  "}),
-    "a number of a parcel that nobody sent": (400, {"to": "repair", "tracking": TRACKING}),
-    "a novel": (400, {"to": "repair", "note": "x" * (steps.NOTE_CAP + 1)}),
-    "seen before somebody else moved it": (409, {"from": "request", "to": "approval"}),
-    "from no step": (400, {"from": "heaven", "to": "repair"}),
+WRONG: dict[str, tuple[int, str, str, dict[str, str]]] = {
+    "a step further": (400, "approval", "shipping", {}),
+    "where it is": (400, "approval", "approval", {}),
+    "to no step": (400, "approval", "heaven", {}),
+    "to nothing": (400, "approval", "", {}),
+    "from no step": (400, "heaven", "repair", {}),
+    "seen before somebody else moved it": (409, "request", "approval", {}),
+    "refused without a word": (400, "approval", "closure", {}),
+    "refused with blanks": (400, "approval", "closure", {"note": "  "}),
+    "a number of a parcel that nobody sent": (400, "approval", "repair", {"tracking": TRACKING}),
+    "a novel": (400, "approval", "repair", {"note": "x" * (steps.NOTE_CAP + 1)}),
 }
 
 
-@pytest.mark.parametrize(("status", "told"), WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_moves_nothing(bench: Bench, status: int, told: dict[str, str]) -> None:
+@pytest.mark.parametrize(("status", "seen", "to", "told"), WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_moves_nothing(bench: Bench, status: int, seen: str, to: str, told: dict[str, str]) -> None:
     rma = bench.open_case().case.rma
     put_at(bench, rma, CaseStatus.APPROVAL)
-    account(bench.receiver, "sue", Role.SUPPORT)
-    there = Browser(bench.http.base_url)
-    there.sign_in("sue")
-    assert (
-        moved(there, rma, **{"seen": told.get("from", "approval"), **{k: v for k, v in told.items() if k != "from"}})
-        == status
-    )
+    there = browser(bench, "sue", Role.SUPPORT)
+    assert moved(there, rma, seen, to, **told) == status
     assert status_of(bench, rma) is CaseStatus.APPROVAL
     assert audited(bench, rma) == []
 
