@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from agent.probes import areas
+from tests.packaging.conftest import Built
 
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.packaging
 
 
-@pytest.fixture(scope="module")
-def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, built as ``./dev package`` does."""
-    out = tmp_path_factory.mktemp("frozen")
-    command = [sys.executable, "-m", "PyInstaller", "--log-level", "WARN", "--noconfirm"]
-    command += ["--distpath", str(out / "dist"), "--workpath", str(out / "build"), "packaging/aiodiag.spec"]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=600, stdin=subprocess.DEVNULL)
-    return out / "dist" / "aiodiag" / "aiodiag"
+@pytest.fixture
+def frozen(built: Built) -> Path:
+    """The program."""
+    return built.frozen / "aiodiag"
 
 
 def run(frozen: Path, state: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from tests.bench import cache
 from tests.bench.image import panel_module
+from tests.debian_room import sources
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -77,7 +78,7 @@ def _base(tree: Path, recipe: dict[str, Any], key: str) -> None:
         shutil.rmtree(tree)
     _tell("installing Debian's packages")
     options = [f"--dpkgopt=path-exclude={path}" for path in recipe["path_exclude"]]
-    sources = _sources(recipe["suite"])
+    lines = sources(recipe["suite"])
     packages = ",".join(recipe["packages"])
     _run(
         [
@@ -88,9 +89,9 @@ def _base(tree: Path, recipe: dict[str, Any], key: str) -> None:
             *options,
             recipe["suite"],
             str(tree),
-            *(["-"] if sources else []),
+            *(["-"] if lines else []),
         ],
-        stdin=sources,
+        stdin=lines,
     )
     _unmount_below(tree)
     _settle(tree, recipe)
@@ -103,13 +104,6 @@ def _unmount_below(tree: Path) -> None:
     places = [line.split()[1] for line in table]
     for place in sorted((p for p in places if p.startswith(f"{tree}/")), reverse=True):
         _run(["/bin/umount", "--lazy", place])
-
-
-def _sources(suite: str) -> str:
-    """This machine's own sources for Debian, where they are of the same suite: it may use a mirror."""
-    deb822 = Path("/etc/apt/sources.list.d/debian.sources")
-    text = deb822.read_text("utf-8") if deb822.exists() else ""
-    return text if re.search(rf"^Suites:.*\b{suite}\b", text, re.MULTILINE) else ""
 
 
 def _settle(tree: Path, recipe: dict[str, Any]) -> None:
