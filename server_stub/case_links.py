@@ -13,26 +13,19 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from server_stub.body import small_body
-from server_stub.cases import find_by_serial
 from server_stub.clock import iso, now
-from server_stub.db import Case, DeviceKey, Nonce
+from server_stub.db import Case, DeviceKey
 from server_stub.db.accounts import CaseLink
 from server_stub.db.models import KeyState
-from server_stub.enrolment import enrolled_key
 from server_stub.openapi import ASKS_ENVELOPE, TEXT, TIME, answers, members
-from server_stub.problems import Problem, unknown_case
+from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.rma import tidy_rma
-from server_stub.settings import API, BODY_CAP
+from server_stub.settings import API
 from server_stub.staff.secret_words import digest_of, new_word
-from uploader import dsse
-from uploader.keys import PublicKey
-from uploader.strict_json import Malformed, exactly, field, loads
+from server_stub.unit_word import asked, check_fresh, sender
 
 PAYLOAD_TYPE = "application/vnd.hibertek.aiodiag.link+json"
-
-FRESH = timedelta(minutes=10)
-"""Between the nonce that a unit was given and the link that it asks for with it. Ours."""
 
 TO_OPEN = timedelta(minutes=15)
 """For a person to open the link. Ours."""
@@ -89,16 +82,10 @@ def visit_of(session: Session, rma: str, word: str) -> Visit | None:
 
 def _make(here: Receiver, rma: str, envelope: bytes) -> tuple[str, datetime]:
     with here.db.write() as session:
-        serial, nonce = _asked(_peeked(envelope), rma)
-        case = find_by_serial(session, rma, serial)
-        if case is None:
-            raise unknown_case()
-        key = enrolled_key(session, case.unit_id)
-        if key is None or not _signed(envelope, key):
-            raise Problem("not-enrolled", "The request was not signed by the key that is enrolled for this unit.")
-        known = session.get(Nonce, nonce)
-        if known is None or (known.case_id, known.key_id) != (case.id, key.id) or now() - known.issued > FRESH:
-            raise Problem("conflict", "The nonce is none that was issued to this unit for this case just now.")
+        said = asked(envelope, PAYLOAD_TYPE, rma, ("nonce",))
+        case, key = sender(session, envelope, PAYLOAD_TYPE, rma, said["serial"])
+        nonce = said["nonce"]
+        check_fresh(session, nonce, case, key)
         if session.scalar(select(CaseLink.digest).where(CaseLink.nonce == nonce)) is not None:
             raise Problem("conflict", "A link was made with this nonce already.")
         session.execute(delete(CaseLink).where(CaseLink.created < now() - TO_OPEN - VISIT))
@@ -115,32 +102,3 @@ def _make(here: Receiver, rma: str, envelope: bytes) -> tuple[str, datetime]:
             )
         )
         return word, time + TO_OPEN
-
-
-def _peeked(envelope: bytes) -> bytes:
-    """What the envelope says, before it is known who signed it; raises :class:`Problem` (``bad-request``)."""
-    try:
-        return dsse.peek(envelope, PAYLOAD_TYPE, max_size=BODY_CAP)
-    except dsse.EnvelopeRejected as error:
-        raise Problem("bad-request", f"This is no request for a link: {error}"[:300]) from error
-
-
-def _asked(payload: bytes, rma: str) -> tuple[str, str]:
-    """The serial and the nonce of a request for a link of this case."""
-    try:
-        data = loads(payload, max_size=BODY_CAP, max_depth=2)
-        exactly(data, ("rma", "serial", "nonce"))
-        about, serial, nonce = (field(data, name, str) for name in ("rma", "serial", "nonce"))
-    except Malformed as error:
-        raise Problem("bad-request", f"This is no request for a link: {error}"[:300]) from error
-    if tidy_rma(about) != tidy_rma(rma):
-        raise Problem("bad-request", "This is a request for a link to another case.")
-    return serial, nonce
-
-
-def _signed(envelope: bytes, key: DeviceKey) -> bool:
-    try:
-        dsse.verify(envelope, PAYLOAD_TYPE, PublicKey.from_json(key.public), max_size=BODY_CAP)
-    except dsse.EnvelopeRejected:
-        return False
-    return True

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from server_stub import key_decisions
-from server_stub.case_links import FRESH, TO_OPEN, VISIT
+from server_stub.case_links import TO_OPEN, VISIT
 from server_stub.cases import Opened, open_case
 from server_stub.clock import now
 from server_stub.db import DeviceKey, Nonce
 from server_stub.db.accounts import CaseLink
 from server_stub.settings import API, BODY_CAP
+from server_stub.unit_word import FRESH
 from tests.device import Contents, Device
 from tests.staff import Browser
 from tests.unit.server.conftest import Bench, problem
