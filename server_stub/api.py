@@ -15,9 +15,9 @@ from server_stub import enrolment
 from server_stub.body import small_body
 from server_stub.cases import find_by_serial
 from server_stub.db import Bundle, Case, Upload
-from server_stub.db.models import BundleState, KeyState, UploadState
+from server_stub.db.models import BundleState, KeyLevel, KeyState, UploadState
 from server_stub.limits.table import KEYS_WAITING
-from server_stub.openapi import ANYTHING, ASKS_ENVELOPE, ENVELOPE, TEXT, answers, members
+from server_stub.openapi import ANYTHING, ASKS_ENVELOPE, ENVELOPE, TEXT, answers, members, perhaps
 from server_stub.problems import Problem, unknown_case
 from server_stub.receipts import receipt, receipt_given
 from server_stub.receiver import Here, Receiver
@@ -58,7 +58,12 @@ def coarse_status(rma: str, serial: str, here: Here) -> dict[str, str]:
     "/cases/{rma}/enrolment",
     openapi_extra=ASKS_ENVELOPE,
     **answers(
-        members(status=TEXT, nonce=TEXT), "bad-request", "quarantined", "too-many-keys", "unknown-case", "too-large"
+        members(status=TEXT, nonce=TEXT, proof=perhaps(TEXT)),
+        "bad-request",
+        "quarantined",
+        "too-many-keys",
+        "unknown-case",
+        "too-large",
     ),
 )
 async def enrol(rma: str, request: Request, here: Here) -> dict[str, str | None]:
@@ -84,7 +89,8 @@ def _enrol(here: Receiver, rma: str, envelope: bytes) -> dict[str, str | None]:
         enrolled = enrolment.enrol(session, rma, wanted, KEYS_WAITING)
     if enrolled.state is not KeyState.ENROLLED:
         raise Problem("quarantined", "This key does not speak for this unit. Service staff can confirm it.")
-    return {"status": enrolled.state.value, "nonce": enrolled.nonce}
+    asked = KeyLevel.TPM_EK.value if enrolled.could_be_proven and here.makers else None
+    return {"status": enrolled.state.value, "nonce": enrolled.nonce, "proof": asked}
 
 
 def _judged(here: Receiver, upload_id: str) -> tuple[Case, Bundle]:

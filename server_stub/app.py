@@ -23,6 +23,7 @@ from server_stub.receiver import Receiver
 from server_stub.settings import API, Settings
 from server_stub.staff import api as integrators
 from server_stub.staff import guard, oidc
+from server_stub.tpm import routes as tpm
 from server_stub.uploads import headers as tus
 from server_stub.uploads import routes as uploads
 
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     app.include_router(quick.router)
     app.include_router(case_links.router)
+    app.include_router(tpm.router)
     app.include_router(opened.router)
     app.include_router(staff_sign_in.router)
     app.include_router(staff.router)

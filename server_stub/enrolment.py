@@ -66,10 +66,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What came of an enrolment; no ``nonce`` when the key was put into quarantine."""
+    """What came of an enrolment; no ``nonce`` when the key was put into quarantine. ``could_be_proven`` is whether the
+    key says that it is in a TPM and nothing better is known of it than that it came first.
+    """
 
     state: KeyState
     nonce: str | None
+    could_be_proven: bool = False
 
 
 def enrol(session: Session, rma: str, request: Request, most_waiting: int | None = None) -> Enrolled:
@@ -89,7 +92,12 @@ def enrol(session: Session, rma: str, request: Request, most_waiting: int | None
         return Enrolled(key.state, None)
     nonce = Nonce(value=secrets.token_hex(16), case_id=case.id, key_id=key.id, issued=now(), bundle_id=None)
     session.add(nonce)
-    return Enrolled(key.state, nonce.value)
+    return Enrolled(key.state, nonce.value, could_be_proven(session, key))
+
+
+def could_be_proven(session: Session, key: DeviceKey) -> bool:
+    """Whether a proof by its TPM would let more be known of a key."""
+    return key.protection == "tpm" and level_of(session, key) in {KeyLevel.TOFU, KeyLevel.UNKNOWN}
 
 
 def _waiting(session: Session, key: DeviceKey) -> int:
@@ -171,7 +179,10 @@ def _handed_over(session: Session, case: Case, row: DeviceKey, rotation: Rotatio
     if tidy_serial(rotation.serial) != case.unit.serial:
         return False
     replace_enrolled(session, row)
-    believe(session, row, level_of(session, current), f"handed over by {current.keyid}")
+    known = level_of(session, current)
+    # Where the new key is kept, the earlier one cannot know: that has to be proven anew.
+    level = KeyLevel.TOFU if known is KeyLevel.TPM_EK else known
+    believe(session, row, level, f"handed over by {current.keyid}")
     note(session, case, "key-replaced", keyid=current.keyid, by=row.keyid)
     _audit(session, case, "key-replaced", keyid=current.keyid, by=row.keyid)
     return True

@@ -14,6 +14,7 @@ from server_stub.db import Case, DeviceKey, Unit
 from server_stub.db.models import KeyLevel, KeyState
 from server_stub.enrolment import add_key, enrolled_key, key_of_unit, replace_enrolled
 from server_stub.key_levels import believe
+from server_stub.tpm import holders
 from server_stub.units import take_unit, tidy_serial
 from uploader.bundle.format import Run
 
@@ -48,12 +49,14 @@ def find(session: Session, serial: str, digits: str) -> DeviceKey:
 
 def accept(session: Session, key: DeviceKey, by: str = "") -> None:
     """Let a key speak for its unit instead of whichever did: a board was exchanged, a TPM cleared, a key lost. Staff's
-    word makes no more of it than a first use would. ``by`` is who decided, ``""`` on the command line.
+    word makes no more of it than a first use would; a TPM that it was proven to be in is this unit's from now on.
+    ``by`` is who decided, ``""`` on the command line.
     """
     if key.state is KeyState.ENROLLED:
         raise ValueError("this key speaks for the unit already")
     replace_enrolled(session, key)
     believe(session, key, KeyLevel.TOFU, "accepted by staff")
+    holders.settle(session, key)
     _note(session, key, "key-accepted", by)
 
 

@@ -86,4 +86,5 @@ def _factory(arguments: argparse.Namespace) -> int:
 
 
 def _shown(session: Session, key: DeviceKey) -> str:
-    return f"{key.keyid[:_SHOWN_DIGITS]} ({key.protection}, {level_of(session, key).value})"
+    known = [key.protection, level_of(session, key).value, *([key.unproven] if key.unproven else [])]
+    return f"{key.keyid[:_SHOWN_DIGITS]} ({', '.join(known)})"

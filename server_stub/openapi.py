@@ -11,6 +11,7 @@ Schema = Mapping[str, Any]
 
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
+BASE64: Schema = {"type": "string", "format": "byte"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 ANYTHING: Schema = {"type": "object"}
 
@@ -31,9 +32,9 @@ def perhaps(schema: Schema) -> Schema:
 
 
 ENVELOPE = members(
-    payload={"type": "string", "format": "byte"},
+    payload=BASE64,
     payloadType=TEXT,
-    signatures=several(members(keyid=TEXT, sig={"type": "string", "format": "byte"}), minItems=1, maxItems=1),
+    signatures=several(members(keyid=TEXT, sig=BASE64), minItems=1, maxItems=1),
 )
 """A DSSE envelope. It must be spelt as ``docs/protocol.md`` says besides."""
 

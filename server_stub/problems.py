@@ -22,6 +22,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "forbidden": (403, "This is not for you"),
     "not-enrolled": (403, "No key is enrolled for this unit"),
     "quarantined": (403, "Another key is enrolled for this unit"),
+    "not-proven": (403, "The proof that the key is in a TPM is not believed"),
     "case-full": (403, "This case takes no more bundles"),
     "too-many-keys": (403, "Too many keys of this unit wait for a decision"),
     "unknown-case": (404, "There is no such case"),

@@ -15,6 +15,7 @@ from server_stub.intake import Intake
 from server_stub.limits import Limits
 from server_stub.settings import Settings
 from server_stub.storage import open_blobs
+from server_stub.tpm.makers import Makers
 from server_stub.uploads import Uploads
 from uploader.keys import DeviceKey, SigningKey
 
@@ -35,6 +36,7 @@ class Receiver:
         self._lock = _lock(settings)
         self.key: SigningKey = DeviceKey.load_or_create(settings.key)
         self.age = AgeIdentity.load_or_create(settings.age)
+        self.makers = Makers.load(settings.makers)
         self.blobs: Blobs = open_blobs(settings)
         self.limits = Limits()
         self.db = Database(settings.database_url)

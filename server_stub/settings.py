@@ -66,6 +66,11 @@ class Settings:
         """The identity that bundles on a stick are encrypted to, beside the receiver's own key."""
         return self.key / "age.txt"
 
+    @property
+    def makers(self) -> Path:
+        """Certificates of the makers of TPMs that the operator believes, as PEM files."""
+        return self.data / "tpm-makers"
+
     def prepare(self) -> None:
         """Make the directories, for nobody else to read; raises ``OSError`` when that cannot be done."""
         for folder in (self.data, self.spool, self.bundles):

@@ -37,6 +37,7 @@ class TpmKey:
     def __init__(self, directory: Path, tpm: Tpm, public: PublicKey, earlier: DeviceKey | None) -> None:
         self._directory = directory
         self.public = public
+        self.tpm = tpm
         self.signer: Signer = _TpmSigner(tpm, public)
         self.earlier = earlier
 

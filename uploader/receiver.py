@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.model.utc import utc_text
 from uploader import dsse, strict_json
 from uploader.bundle.recipient import read_recipient
 from uploader.bundle.seal import SealingKey
+from uploader.endorsement import Endorsement
 from uploader.http import Http, ReceiverError, Refused, nonsense
 from uploader.keys import PublicKey, SigningKey
 from uploader.pins import Pin, pin_path, read_pin, write_pin
@@ -21,6 +23,9 @@ from uploader.strict_json import Malformed, field
 API = "/api/v1"
 ENROLMENT_TYPE = "application/vnd.hibertek.aiodiag.enrolment+json"
 LINK_TYPE = "application/vnd.hibertek.aiodiag.link+json"
+CHALLENGE_TYPE = "application/vnd.hibertek.aiodiag.tpm-challenge+json"
+ANSWER_TYPE = "application/vnd.hibertek.aiodiag.tpm-answer+json"
+TPM_PROOF = "tpm-ek"
 ROTATION_TYPE = "application/vnd.hibertek.aiodiag.rotation+json"
 _FIRST_ANSWER_S = 10.0
 """Seconds for the server's first answer. It needs no work there, and a person waits for it before the check begins;
@@ -40,6 +45,10 @@ class TooMuch(ReceiverError):
     """The receiver takes no more now, or for this case at all; it is not the bundle's fault, and nothing is lost."""
 
 
+class NotProven(ReceiverError):
+    """The receiver does not believe that the key is in a TPM. It stays enrolled as it was."""
+
+
 class KeyChanged(ReceiverError):
     """The receiver is another one than at the first contact."""
 
@@ -55,6 +64,25 @@ class ReceiverInfo:
     key: PublicKey
     uploads: str
     recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """``nonce`` binds the next bundle to the case. ``asks_proof`` is whether the receiver would believe more of the key
+    when its TPM proves that it is there.
+    """
+
+    nonce: str
+    asks_proof: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A secret for a TPM: TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET."""
+
+    id: str
+    credential: bytes
+    seed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +141,8 @@ class Receiver:
         except Refused as error:
             raise told(error, rma, serial) from error
 
-    def enrol(self, rma: str, serial: str, key: SealingKey, earlier: SigningKey | None = None) -> str:
-        """Make ``key`` known as this device's; gives the nonce for the next bundle. ``earlier`` vouches for it, so that
+    def enrol(self, rma: str, serial: str, key: SealingKey, earlier: SigningKey | None = None) -> Enrolment:
+        """Make ``key`` known as this device's. ``earlier`` vouches for it, so that
         it takes the place of ``earlier`` where that one speaks for the serial.
 
         Raises :class:`UnknownCase`, and :class:`Quarantined` when the serial has another key already.
@@ -133,6 +161,7 @@ class Receiver:
             data = self._post(f"cases/{quote(rma, safe='')}/enrolment", envelope)
             status = field(data, "status", str)
             nonce = field(data, "nonce", str) if status == "enrolled" else ""
+            asks_proof = data.get("proof") == TPM_PROOF
         except Malformed as error:
             raise nonsense(self.base_url, str(error)) from error
         except Refused as error:
@@ -141,7 +170,40 @@ class Receiver:
             raise _quarantined("")
         if not nonce:
             raise nonsense(self.base_url, f"status {status[:50]!r} and no nonce")
-        return nonce
+        return Enrolment(nonce, asks_proof)
+
+    def tpm_challenge(self, rma: str, serial: str, nonce: str, shown: Endorsement, key: SealingKey) -> Challenge:
+        """A secret for the TPM that is ``shown``. ``nonce`` is of an enrolment just now.
+
+        Raises :class:`NotProven` where the receiver does not believe what is shown.
+        """
+        said = {"ek_certificate": shown.certificate, "ek_public": shown.public, "key_public": shown.key_public}
+        encoded = {name: base64.b64encode(value).decode() for name, value in said.items()}
+        data = self._said(
+            "tpm-challenge", CHALLENGE_TYPE, {"rma": rma, "serial": serial, "nonce": nonce, **encoded}, key
+        )
+        try:
+            values = [base64.b64decode(field(data, name, str), validate=True) for name in ("credential", "seed")]
+            return Challenge(field(data, "challenge", str), *values)
+        except (Malformed, ValueError) as error:
+            raise nonsense(self.base_url, str(error)) from error
+
+    def tpm_answer(self, rma: str, serial: str, challenge: str, secret: bytes, key: SealingKey) -> None:
+        """Show what the TPM read. Raises :class:`NotProven` where that is wrong, and :class:`Quarantined` where the TPM
+        is another unit's.
+        """
+        said = {"rma": rma, "serial": serial, "challenge": challenge, "secret": base64.b64encode(secret).decode()}
+        self._said("tpm-answer", ANSWER_TYPE, said, key)
+
+    def _said(self, call: str, payload_type: str, said: dict[str, str], key: SealingKey) -> Any:
+        """What a call about a case answers that the device signs."""
+        try:
+            envelope = dsse.sign(strict_json.canonical(said), payload_type, key)
+            return self._post(f"cases/{quote(said['rma'], safe='')}/{call}", envelope)
+        except Refused as error:
+            if error.name == "not-proven":
+                raise NotProven(_NOT_PROVEN, error.detail) from error
+            raise told(error, said["rma"], said["serial"]) from error
 
     def link(self, rma: str, serial: str, nonce: str, key: SealingKey) -> str:
         """An address that shows once what this device sent for a case; ``nonce`` is of an enrolment just now."""
@@ -189,6 +251,7 @@ def rotation(serial: str, new: PublicKey, old: SigningKey) -> bytes:
     return dsse.sign(strict_json.canonical(statement), ROTATION_TYPE, old)
 
 
+_NOT_PROVEN = Text("the receiver does not believe what the TPM shows of itself")
 _FULL = {
     "no-room": Text("the receiver has no room at the moment; try again in a few hours"),
     "case-full": Text("the receiver takes no more bundles for this case; ask service staff"),

@@ -23,11 +23,12 @@ from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.seal import Binding, Sealed, SealFailed, seal
 from uploader.bundle.verify import VerifiedBundle
 from uploader.device_key import TPM_FOLDER, Tell, TpmKey, device_key
+from uploader.endorsement import Endorsement, activated, endorsement
 from uploader.http import ReceiverError
-from uploader.keys import DeviceKey
+from uploader.keys import DeviceKey, KeyUnusable
 from uploader.outbox import Entry, Outbox
 from uploader.receipt import Receipt
-from uploader.receiver import Receiver
+from uploader.receiver import NotProven, Quarantined, Receiver
 from uploader.send import Progress, send
 from uploader.strict_json import Malformed
 from uploader.tpm import Tpm
@@ -49,6 +50,7 @@ class Desk:
         self._tell = tell
         self._tpm = tpm or Tpm(state / "key" / TPM_FOLDER)
         self._keys: dict[str, DeviceKey | TpmKey] = {}
+        self._shown: set[str] = set()
         self._names = names
         self.outbox = Outbox(state / "outbox")
 
@@ -153,7 +155,28 @@ class Desk:
     def _announce(self, receiver: Receiver, rma: str, serial: str) -> str:
         receiver.info()  # its key is compared before it is told anything
         key = self.key(serial)
-        return receiver.enrol(rma, serial, key, key.earlier if isinstance(key, TpmKey) else None)
+        enrolled = receiver.enrol(rma, serial, key, key.earlier if isinstance(key, TpmKey) else None)
+        if enrolled.asks_proof and isinstance(key, TpmKey) and serial not in self._shown:
+            self._shown.add(serial)
+            self._prove(receiver, rma, serial, enrolled.nonce, key)
+        return enrolled.nonce
+
+    def _prove(self, receiver: Receiver, rma: str, serial: str, nonce: str, key: TpmKey) -> None:
+        """Let the TPM prove that it holds the key. Where that fails, all goes on as before; but a TPM that is another
+        unit's is the receiver's staff's to decide about (:class:`~uploader.receiver.Quarantined`).
+        """
+        shown = Endorsement()
+        try:
+            shown = endorsement(key.tpm, key.public)
+            challenge = receiver.tpm_challenge(rma, serial, nonce, shown, key)
+            secret = activated(key.tpm, key.public, shown, challenge.credential, challenge.seed)
+            receiver.tpm_answer(rma, serial, challenge.id, secret, key)
+        except Quarantined:
+            raise
+        except (ReceiverError, KeyUnusable) as error:
+            bare = isinstance(error, NotProven) and not shown.certificate
+            self._tell(Text("the TPM has no certificate of its maker") if bare else error.reason)
+            self._tell(Text("so it is not proven that this unit's key is in its TPM; everything goes on as before"))
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

@@ -48,11 +48,14 @@ _REASONS = {
 
 
 class TpmUnusable(KeyUnusable):
-    """The TPM gives no key or no signature. ``absent``: there is none, or not for this user; nothing is wrong then."""
+    """The TPM gives no key or no signature. ``absent``: there is none, or not for this user; nothing is wrong then.
+    ``code`` is what it answered (part 2, 6.6.2), without what parameter or session is meant, 0 where it did not.
+    """
 
-    def __init__(self, reason: Text, *, absent: bool = False) -> None:
+    def __init__(self, reason: Text, *, absent: bool = False, code: int = 0) -> None:
         super().__init__(reason)
         self.absent = absent
+        self.code = code
 
 
 class Tpm:
@@ -71,8 +74,8 @@ class Tpm:
 
     def public(self) -> PublicKey:
         """The key that the template gives now, after it has signed something: one that cannot is no key."""
-        with self._at_work() as work:
-            key = self._create(work)
+        with self.at_work() as work:
+            key = self.create(work)
             self._signature(work, key, b"")
             return key
 
@@ -82,7 +85,7 @@ class Tpm:
         Making the key is the slow part, so its context is kept for the next signature: sealed by the TPM, for the TPM
         alone, and void once it was reset or cleared. Then, or where it fails for whatever reason, the key is made anew.
         """
-        with self._at_work() as work:
+        with self.at_work() as work:
             context = self._contexts.pop(key, None)
             if context is not None:
                 (work / "context").write_bytes(context)
@@ -90,12 +93,12 @@ class Tpm:
                     made = self._signature(work, key, data)
                     self._contexts[key] = context
                     return made
-            if self._create(work) != key:
+            if self.create(work) != key:
                 raise TpmUnusable(Text("the TPM has another key than before"))
             return self._signature(work, key, data)
 
     @contextmanager
-    def _at_work(self) -> Iterator[Path]:
+    def at_work(self) -> Iterator[Path]:
         """A directory for what the programs read and write, made anew: a killed agent may have left one."""
         self._look()
         with own(self._folder):
@@ -121,35 +124,37 @@ class Tpm:
         if not os.access(device, os.R_OK | os.W_OK):
             raise TpmUnusable(Text("the TPM is not for this user"), absent=True)
 
-    def _create(self, work: Path) -> PublicKey:
+    def create(self, work: Path) -> PublicKey:
         """Make the key; its context stays in ``work``."""
         (work / "unique").write_bytes(b"\x20\0" + _UNIQUE + b"\x20\0" + bytes(32))  # sizes, little-endian, and bytes
         template = ["-C", "o", "-g", "sha256", "-G", "ecc256:ecdsa-sha256", "-a", _ATTRIBUTES, "-u", f"{work}/unique"]
-        self._ask("tpm2_createprimary", *template, "-c", f"{work}/context", "-f", "pem", "-o", f"{work}/public")
+        self.ask("tpm2_createprimary", *template, "-c", f"{work}/context", "-f", "pem", "-o", f"{work}/public")
         try:
-            key = PublicKey(p256.point_of_pem(_read(work / "public").decode("ascii", "replace")))
+            key = PublicKey(p256.point_of_pem(read(work / "public").decode("ascii", "replace")))
         except Malformed as error:
             raise TpmUnusable(Text("the TPM gives no key")) from error
-        self._contexts[key] = _read(work / "context")
+        self._contexts[key] = read(work / "context")
         return key
 
     def _signature(self, work: Path, key: PublicKey, data: bytes) -> Signature:
         """By the key whose context is in ``work``."""
         (work / "digest").write_bytes(hashlib.sha256(data).digest())
         words = ["-c", f"{work}/context", "-g", "sha256", "-s", "ecdsa", "-f", "plain", "-d"]
-        self._ask("tpm2_sign", *words, "-o", f"{work}/signature", f"{work}/digest")
+        self.ask("tpm2_sign", *words, "-o", f"{work}/signature", f"{work}/digest")
         try:
-            made = Signature(key.keyid, p256.canonical(_read(work / "signature")).hex())
+            made = Signature(key.keyid, p256.canonical(read(work / "signature")).hex())
             key.sslib.verify_signature(made, data)
         except (Malformed, UnverifiedSignatureError) as error:
             raise TpmUnusable(Text("the TPM gives signatures that are wrong")) from error
         return made
 
-    def _ask(self, program: str, *args: str) -> None:
-        """Run a program of tpm2-tools. What it loaded is let go of: by the kernel's resource manager when the program
-        ends, else here, because a TPM has three places for objects (TPM 2.0 Library, part 1, 37.5).
+    def ask(self, program: str, *args: str, times: int = 1) -> None:
+        """Run a program of tpm2-tools, for ``times`` as long as others may take.
+
+        What it loaded is let go of: by the kernel's resource manager when the program ends, else here, because a TPM
+        has three places for objects (TPM 2.0 Library, part 1, 37.5).
         """
-        result = run(program, ["-Q", "-T", self._tcti, *args], timeout_s=self._answer_s)
+        result = run(program, ["-Q", "-T", self._tcti, *args], timeout_s=times * self._answer_s)
         if result.status is Status.TIMED_OUT:
             raise TpmUnusable(Text("the TPM does not answer"))
         if result.reason is not None:
@@ -157,24 +162,25 @@ class Tpm:
         if _MANAGED not in self._tcti:
             run("tpm2_flushcontext", ["-Q", "-T", self._tcti, "-t"], timeout_s=self._answer_s)
         if result.exit_status != 0:
-            raise TpmUnusable(_told(result.stderr))
+            raise _told(result.stderr)
 
 
-def _told(stderr: bytes) -> Text:
+def _told(stderr: bytes) -> TpmUnusable:
     """What an error of tpm2-tools means."""
     match = _CODE.search(stderr)
     code = int(match[1], 16) if match else 0
     if not code or code >> 16:  # the upper half says which layer of the software stack failed, and is 0 for the TPM
-        return Text("the TPM cannot be reached")
+        return TpmUnusable(Text("the TPM cannot be reached"))
     # Of format one, the bits above say which session or parameter is meant (part 2, 6.6.2).
     bare = code & 0xBF if code & 0x80 else code
-    return _REASONS.get(bare, Text("the TPM answers with error {code}", {"code": f"0x{code:x}"}))
+    reason = _REASONS.get(bare, Text("the TPM answers with error {code}", {"code": f"0x{code:x}"}))
+    return TpmUnusable(reason, code=bare)
 
 
-def _read(path: Path) -> bytes:
-    """What a program wrote; nothing where it wrote nothing."""
+def read(path: Path, most: int = _MAX_FILE) -> bytes:
+    """What a program wrote, ``most`` bytes of it; nothing where it wrote nothing."""
     try:
         with path.open("rb") as file:
-            return file.read(_MAX_FILE)
+            return file.read(most)
     except FileNotFoundError:
         return b""

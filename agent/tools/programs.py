@@ -47,8 +47,18 @@ PROGRAMS: dict[str, Program] = {
     "systemctl": Program(
         ("/usr/bin/systemctl", "/bin/systemctl"), "systemd", "restarting the unit where a plan says so"
     ),
+    "tpm2_activatecredential": Program(
+        ("/usr/bin/tpm2_activatecredential",), "tpm2-tools", "the proof that the device's key is in the TPM"
+    ),
+    "tpm2_createek": Program(("/usr/bin/tpm2_createek",), "tpm2-tools", "the TPM's key that its maker certified"),
     "tpm2_createprimary": Program(("/usr/bin/tpm2_createprimary",), "tpm2-tools", "the device's key in the TPM"),
     "tpm2_flushcontext": Program(("/usr/bin/tpm2_flushcontext",), "tpm2-tools", "room in the TPM"),
+    "tpm2_nvread": Program(("/usr/bin/tpm2_nvread",), "tpm2-tools", "the certificate of the TPM's maker"),
+    "tpm2_policysecret": Program(("/usr/bin/tpm2_policysecret",), "tpm2-tools", "the use of the TPM's certified key"),
+    "tpm2_readpublic": Program(("/usr/bin/tpm2_readpublic",), "tpm2-tools", "what the device's key in the TPM is"),
     "tpm2_sign": Program(("/usr/bin/tpm2_sign",), "tpm2-tools", "signatures by the TPM"),
+    "tpm2_startauthsession": Program(
+        ("/usr/bin/tpm2_startauthsession",), "tpm2-tools", "the use of the TPM's certified key"
+    ),
     "v4l2-ctl": Program(("/usr/bin/v4l2-ctl",), "v4l-utils", "pictures of the cameras, of which none is kept"),
 }

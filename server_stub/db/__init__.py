@@ -4,6 +4,7 @@ from server_stub.db import accounts as accounts  # its tables are made with the 
 from server_stub.db.audit import AuditHead, AuditRow
 from server_stub.db.engine import Database
 from server_stub.db.models import Base, Bundle, Case, CaseStatus, DeviceKey, Event, KeyProof, Nonce, Unit, Upload
+from server_stub.db.tpm import ProvenTpm, TpmChallenge
 
 __all__ = [
     "AuditHead",
@@ -17,6 +18,8 @@ __all__ = [
     "Event",
     "KeyProof",
     "Nonce",
+    "ProvenTpm",
+    "TpmChallenge",
     "Unit",
     "Upload",
 ]

@@ -91,7 +91,8 @@ class AnyText(TypeDecorator[str]):
         return value and value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _unique_where(name: str, *columns: str, condition: str) -> Index:
+def unique_where(name: str, *columns: str, condition: str) -> Index:
+    """An index that holds rows apart that meet ``condition``, on either database."""
     where = text(condition)
     return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
@@ -152,10 +153,12 @@ class DeviceKey(Base):
     state: Mapped[KeyState]
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
+    unproven: Mapped[str] = mapped_column(default="", server_default="")
+    """Why its last proof to be in a TPM was not believed (``server_stub.tpm.refused``); ``""`` where none was given."""
 
     __table_args__ = (
         Index("one_row_per_key", "unit_id", "keyid", unique=True),
-        _unique_where("one_enrolled_key", "unit_id", condition="state = 'enrolled'"),
+        unique_where("one_enrolled_key", "unit_id", condition="state = 'enrolled'"),
     )
 
 
@@ -199,7 +202,7 @@ class Upload(Base):
     lease_until: Mapped[datetime | None]
     created: Mapped[datetime]
 
-    __table_args__ = (_unique_where("one_upload_per_digest", "case_id", "sha256", condition="state <> 'mismatched'"),)
+    __table_args__ = (unique_where("one_upload_per_digest", "case_id", "sha256", condition="state <> 'mismatched'"),)
 
 
 class Bundle(Base):
@@ -221,7 +224,7 @@ class Bundle(Base):
     fresh: Mapped[bool]
     findings: Mapped[list[dict[str, Any]]]
 
-    __table_args__ = (_unique_where("accepted_once", "bundle_id", condition="state = 'accepted'"),)
+    __table_args__ = (unique_where("accepted_once", "bundle_id", condition="state = 'accepted'"),)
 
 
 class Event(Base):

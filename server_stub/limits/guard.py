@@ -92,6 +92,9 @@ def _asked(scope: Scope, address: str) -> tuple[list[Spent], list[Spent]]:
     if parts[0] == "cases" and parts[-1] == "enrolment":
         of_case = [("enrolments-of-case", rma)] if rma else []
         return [("enrolments-of-address", address), *of_case], guesses
+    if parts[0] == "cases" and parts[-1] in {"tpm-challenge", "tpm-answer"}:
+        of_case = [("proofs-of-case", rma)] if rma else []
+        return [("proofs-of-address", address), *of_case], guesses
     if parts[0] == "cases":
         return [], guesses
     if path == "/" and parse_qs(scope["query_string"]):

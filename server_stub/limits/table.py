@@ -28,6 +28,9 @@ RATES = {
     # As creations: a unit asks for a nonce before it seals.
     "enrolments-of-address": Rate(1000, 2.0),
     "enrolments-of-case": Rate(60, 60.0),
+    # Two calls after an enrolment, at most.
+    "proofs-of-address": Rate(2000, 1.0),
+    "proofs-of-case": Rate(120, 30.0),
     # Numbers and serials that do not belong together. People mistype one in some hundred, but 200 units that ask at
     # once are all counted before their answers are known. A guesser gets 8 640 a day, of 10^6 RMA numbers with a
     # serial each.

@@ -16,9 +16,10 @@ from server_stub import key_decisions, steps
 from server_stub.cases import all_cases, bundle_of, find
 from server_stub.db import Bundle, Case, CaseStatus, DeviceKey
 from server_stub.db.models import KeyState
+from server_stub.enrolment import could_be_proven
 from server_stub.key_levels import level_of
 from server_stub.pages import routes as customer
-from server_stub.pages.labels import KEY_LEVEL, KEY_PROTECTION, KEY_STATE, ROLE, STATUS
+from server_stub.pages.labels import KEY_LEVEL, KEY_PROTECTION, KEY_STATE, ROLE, STATUS, UNPROVEN
 from server_stub.pages.language import language
 from server_stub.pages.render import link, page
 from server_stub.problems import Problem
@@ -26,6 +27,7 @@ from server_stub.receiver import Here, Receiver
 from server_stub.rma import tidy_rma
 from server_stub.staff.guard import DecidesKeys, MovesCases, SeesCases, SeesEvidence
 from server_stub.staff.roles import HANDS_ON, Action
+from server_stub.tpm.refused import Reason
 
 router = APIRouter(prefix="/staff", include_in_schema=False)
 
@@ -35,12 +37,14 @@ CASES_SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key of a unit in words; ``waits`` when staff have to decide."""
+    """A key of a unit in words; ``waits`` when staff have to decide, ``unproven`` why it is not known to be in a
+    TPM."""
 
     key: DeviceKey
     state: str
     level: str
     protection: str
+    unproven: str
     waits: bool
     first_seen: datetime
     last_seen: datetime
@@ -95,7 +99,7 @@ def case_page(rma: str, request: Request, here: Here, staff: SeesCases, bundle: 
     lang = language(request)
     with here.db.read() as session:
         case = _case(session, rma)
-        keys = [_key_row(session, key, lang) for key in _keys(session, case)]
+        keys = [_key_row(session, key, bool(here.makers), lang) for key in _keys(session, case)]
     sees = staff.may(Action.SEE_EVIDENCE)
     return page(
         request,
@@ -206,12 +210,15 @@ def _keys(session: Session, case: Case) -> Iterator[DeviceKey]:
     return iter(sorted(found, key=lambda key: key.state is not KeyState.QUARANTINED))
 
 
-def _key_row(session: Session, key: DeviceKey, lang: str) -> KeyRow:
+def _key_row(session: Session, key: DeviceKey, asks: bool, lang: str) -> KeyRow:
+    why = key.unproven if asks or key.unproven else Reason.NO_MAKERS
+    unproven = UNPROVEN[why] if could_be_proven(session, key) else None
     return KeyRow(
         key=key,
         state=render(KEY_STATE[key.state.value], lang),
         level=render(KEY_LEVEL[level_of(session, key).value], lang),
         protection=render(KEY_PROTECTION[key.protection], lang),
+        unproven=render(unproven, lang) if unproven else "",
         waits=key.state is KeyState.QUARANTINED,
         first_seen=key.first_seen,
         last_seen=key.last_seen,

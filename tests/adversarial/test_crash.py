@@ -166,7 +166,7 @@ def test_sending_and_letting_go(kind: str, storage: Storage, tmp_path: Path) -> 
             case = running.quick_case(f"{SERIAL}-{step}")
             device = Device(tmp_path / f"device-{step}", case.serial)
             peer = Peer(running.url, tmp_path / f"state-{step}")
-            nonce = peer.enrol(case.rma, case.serial, device.key)
+            nonce = peer.enrol(case.rma, case.serial, device.key).nonce
             path = device.bundle(case.rma, nonce).path
             outbox = Outbox(tmp_path / f"outbox-{step}")
             outbox.add(path, rma=case.rma, server=running.url)

@@ -20,6 +20,7 @@ GROUPS = {
     "upload": (40, (f"{ATTACKS}/test_upload.py", f"{ATTACKS}/test_upload_connections.py")),
     "replay": (20, (f"{SERVER}/test_replay.py",)),
     "enrolment": (15, (f"{ATTACKS}/test_enrolment.py",)),
+    "proof by a TPM": (60, (f"{ATTACKS}/test_tpm_certificates.py", f"{ATTACKS}/test_tpm_proof.py")),
     "clock": (15, (f"{SERVER}/test_device_clocks.py",)),
     "crash": (10, (f"{ATTACKS}/test_crash.py",)),
     "content": (10, (f"{SERVER}/test_hostile_content.py",)),

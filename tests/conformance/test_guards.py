@@ -27,6 +27,8 @@ FOR_EVERYBODY = {
     ("GET", f"{API}/cases/{{rma}}"),
     ("POST", f"{API}/cases/{{rma}}/enrolment"),
     ("POST", f"{API}/cases/{{rma}}/link"),
+    ("POST", f"{API}/cases/{{rma}}/tpm-challenge"),
+    ("POST", f"{API}/cases/{{rma}}/tpm-answer"),
     ("GET", "/open/{word}"),
     ("POST", "/open/{word}"),
     ("GET", f"{API}/uploads/{{upload_id}}/receipt"),

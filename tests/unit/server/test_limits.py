@@ -99,6 +99,12 @@ class Attack:
     def enrol_another_serial(self) -> Any:
         return self.bench.enrol(self.bench.device("OTHER", "other"), self.rma)
 
+    def ask_for_a_challenge(self) -> Any:
+        return self.bench.http.post(f"{API}/cases/{self.rma}/tpm-challenge", data=b"{}")
+
+    def answer_a_challenge(self) -> Any:
+        return self.bench.http.post(f"{API}/cases/{self.rma}/tpm-answer", data=b"{}")
+
     def look_up(self) -> Any:
         return self.bench.http.get(f"{API}/cases/{self.rma}", params={"serial": SERIAL})
 
@@ -128,6 +134,10 @@ FLOODS = [
     ("enrolments-of-address", Attack.enrol),
     ("enrolments-of-address", Attack.enrol_another_serial),
     ("enrolments-of-case", Attack.enrol),
+    ("proofs-of-address", Attack.ask_for_a_challenge),
+    ("proofs-of-address", Attack.answer_a_challenge),
+    ("proofs-of-case", Attack.ask_for_a_challenge),
+    ("proofs-of-case", Attack.answer_a_challenge),
     ("guesses-of-address", Attack.guess_serial),
     ("guesses-of-address", Attack.guess_number),
     ("guesses-of-address", Attack.guess_on_the_page),

@@ -171,7 +171,7 @@ def test_the_agents_own_client_and_this_receiver_understand_each_other(tmp_path:
     with running(data) as running_receiver:
         device = Device(tmp_path / "device", SERIAL)
         receiver = Receiver(running_receiver.url, tmp_path / "state")
-        nonce = receiver.enrol(opened["rma"], SERIAL, device.key)
+        nonce = receiver.enrol(opened["rma"], SERIAL, device.key).nonce
         assert receiver.case(opened["rma"], SERIAL).status == "request"
         sealed = device.bundle(opened["rma"], nonce)
         outbox = Outbox(tmp_path / "outbox")

@@ -25,7 +25,7 @@ from uploader.http import (
     Unreachable,
 )
 from uploader.keys import DeviceKey
-from uploader.receiver import KeyChanged, Quarantined, Receiver, UnknownCase
+from uploader.receiver import Enrolment, KeyChanged, Quarantined, Receiver, UnknownCase
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_case_that_is_not(behaviour: Behaviour, tmp_path: Path) -> None:
 def test_enrolment(behaviour: Behaviour, tmp_path: Path, key: DeviceKey) -> None:
     with receiver(behaviour) as url:
         peer = Receiver(url, tmp_path)
-        assert peer.enrol(RMA, SERIAL, key) == "n0nce"
+        assert peer.enrol(RMA, SERIAL, key) == Enrolment("n0nce", asks_proof=False)
         for serial in ["quarantined", "forbidden"]:
             with pytest.raises(Quarantined, match="holds this device back"):
                 peer.enrol(RMA, serial, key)
