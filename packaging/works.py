@@ -17,6 +17,8 @@ OURS = "hibertek-aiodiag"
 FROZEN_BY = "pyinstaller"
 """Its bootloader is the program that is started, and its hooks are in there."""
 
+COMMON = Path("/usr/share/common-licenses")
+
 HEAD = """The Hibertek AIO diagnostics agent
 Copyright Hibertek
 
@@ -39,11 +41,21 @@ def copyright_file(frozen: Path) -> str:
     works = [_python(), *_distributions(frozen), *_libraries(frozen)]
     parts = [HEAD]
     for work in works:
-        texts = [text.strip() for text in work.texts if text.strip()]
+        texts = [_by_reference(text).strip() for text in work.texts if text.strip()]
         if not texts:
             raise LookupError(f"no licence of {work.name} is to be found")
         parts.append("\n\n".join([f"{'=' * 78}\n{work.name}\n{'=' * 78}", *texts]) + "\n")
     return "\n".join(parts)
+
+
+def _by_reference(text: str) -> str:
+    """The terms of a licence that every Debian has are named and not quoted (Policy 12.5)."""
+    for licence in sorted(COMMON.iterdir()):
+        terms = re.search(r"TERMS AND CONDITIONS.*END OF TERMS AND CONDITIONS", licence.read_text("utf-8"), re.DOTALL)
+        if terms and not licence.is_symlink():
+            wherever_lines_break = r"\s+".join(map(re.escape, terms[0].split()))
+            text = re.sub(wherever_lines_break, f"[Its terms and conditions are in {licence}]", text)
+    return text
 
 
 def _python() -> Work:

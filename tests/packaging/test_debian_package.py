@@ -136,6 +136,9 @@ def test_it_tells_under_which_licences_its_parts_are(room: Room) -> None:
     told = room.ran("cat /usr/share/doc/aiodiag/copyright")
     for work in ("Python 3.", "cryptography ", "requests ", "pyudev ", "cbor2 ", "pyinstaller "):
         assert f"\n{work}" in told
+    # Those of GPL, LGPL and Apache are Debian's own files (Policy 12.5).
+    assert "END OF TERMS AND CONDITIONS" not in told
+    assert told.count("[Its terms and conditions are in /usr/share/common-licenses/") >= 4
     assert "readline" not in room.ran("find /usr/lib/aiodiag")
 
 
