@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
 from server_stub.cases import find
@@ -21,6 +23,7 @@ from uploader import dsse, strict_json
 from uploader.bundle.seal import SealingKey
 from uploader.device_key import TpmKey, device_key
 from uploader.endorsement import Endorsement, activated, endorsement
+from uploader.keys import PublicKey
 from uploader.receiver import ANSWER_TYPE, CHALLENGE_TYPE
 
 
@@ -39,19 +42,25 @@ class Proving:
 
     def said(self, call: str, kind: str, key: SealingKey | None = None, /, **said: str) -> Any:
         """The answer to a call that says ``said``, signed by ``key``."""
+        return self.bench.http.post(f"{API}/cases/{self.rma}/{call}", data=self.envelope(kind, key, **said))
+
+    def envelope(self, kind: str, key: SealingKey | None = None, /, **said: str) -> bytes:
+        """What such a call takes."""
         payload = {"rma": self.rma, "serial": self.device.serial, **said}
-        envelope = dsse.sign(strict_json.canonical(payload), kind, key or self.device.key)
-        return self.bench.http.post(f"{API}/cases/{self.rma}/{call}", data=envelope)
+        return dsse.sign(strict_json.canonical(payload), kind, key or self.device.key)
 
     def challenge(self, nonce: str | None = None, key: SealingKey | None = None, /, **changed: str) -> Any:
         """The answer to what is shown."""
-        shown = {
+        return self.said("tpm-challenge", CHALLENGE_TYPE, key, **{**self.showing(nonce), **changed})
+
+    def showing(self, nonce: str | None = None) -> dict[str, str]:
+        """What is said of the TPM."""
+        return {
             "nonce": nonce if nonce is not None else self.bench.nonce(self.device, self.rma),
             "ek_certificate": coded(self.shown.certificate),
             "ek_public": coded(self.shown.public),
             "key_public": coded(self.shown.key_public),
         }
-        return self.said("tpm-challenge", CHALLENGE_TYPE, key, **{**shown, **changed})
 
     def secret(self, given: Any) -> str:
         """What the TPM reads in a challenge."""
@@ -103,6 +112,15 @@ class Board:
         """It in a unit with a case."""
         rma = bench.open_case(serial).case.rma
         return Proving(bench, Device(folder, serial, self.key), rma, self.shown)
+
+
+def of_software(key: PublicKey, ek: EllipticCurvePrivateKey, certificate: bytes) -> Endorsement:
+    """What a TPM would show that held both; for what need not know where a key lives."""
+    point = ek.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+    policy = "0020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+    ek_area = f"007a0023000b000300b2{policy}00060080004300100003" + f"00100020{point[2:66]}0020{point[66:]}"
+    key_area = "00580023000b00040472000000100018000b00030010" + f"0020{key.raw_hex[2:66]}0020{key.raw_hex[66:]}"
+    return Endorsement(certificate, bytes.fromhex(ek_area), bytes.fromhex(key_area))
 
 
 def coded(content: bytes) -> str:

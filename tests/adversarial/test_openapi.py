@@ -6,6 +6,7 @@ a token for everything and as nobody, on a receiver that has something to lose.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import pytest
 import requests
 import schemathesis
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -29,18 +31,28 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
 )
 
+from server_stub.cases import find
+from server_stub.clock import now
+from server_stub.db import Nonce, TpmChallenge
 from server_stub.limits import Limits
 from server_stub.settings import API
 from server_stub.staff import tokens
 from server_stub.staff.roles import Scope
+from server_stub.steps import MOVES
+from server_stub.tpm.makers import Makers
 from server_stub.uploads.headers import CONTENT_TYPE
 from tests.device import Device, encode_metadata, metadata
+from tests.p256_key import P256Key
+from tests.tpm_maker import Maker
+from tests.tpm_unit import Proving, coded, of_software
 from tests.unit.server.conftest import Bench
 from uploader import dsse, strict_json
+from uploader.receiver import ANSWER_TYPE, CHALLENGE_TYPE
 
 pytestmark = pytest.mark.adversarial
 
 SERIAL = "HB24A0017"
+SECRET = bytes(range(32))
 COUNT = int(os.environ.get("AIODIAG_API_FUZZ", "20"))
 LINK_TYPE = "application/vnd.hibertek.aiodiag.link+json"
 NASTY = ("\0", "\N{FULLWIDTH SOLIDUS}", "x" * 5000, "-1", str(2**63), "9" * 4400, "%00", "\r\nX-A: b")
@@ -83,6 +95,7 @@ class Ground:
     content: bytes
     known: dict[str, list[str]]
     session: requests.Session
+    proving: Proving
     body: bytes = b""
 
     def afresh(self, operation: Any) -> None:
@@ -97,9 +110,33 @@ class Ground:
             self.body = os.urandom(7)
         if path.endswith("/enrolment"):
             self.body = self.device.enrolment(self.rma)
+        if path.endswith("/step"):
+            self.body = strict_json.canonical(self._next_step())
+        if path.endswith("/tpm-challenge"):
+            self.body = self.proving.envelope(CHALLENGE_TYPE, **self.proving.showing())
+        if path.endswith("/tpm-answer"):
+            self.body = self.proving.envelope(ANSWER_TYPE, challenge=self._challenge(), secret=coded(SECRET))
         if path.endswith("/link"):
             payload = {"rma": self.rma, "serial": SERIAL, "nonce": self.bench.nonce(self.device, self.rma)}
             self.body = dsse.sign(strict_json.canonical(payload), LINK_TYPE, self.device.key)
+
+    def _next_step(self) -> dict[str, str]:
+        """What moves the case on, wherever it is."""
+        with self.bench.receiver.db.read() as session:
+            case = find(session, self.rma)
+            assert case is not None
+        move = MOVES[case.status][0]
+        return {"from": case.status, "to": move.to, "note": "a note", "tracking": "1Z" if move.shipped else ""}
+
+    def _challenge(self) -> str:
+        """One whose secret is known; a TPM would have to read it otherwise."""
+        nonce = self.bench.nonce(self.device, self.rma)
+        digests = {"secret_sha256": hashlib.sha256(SECRET).hexdigest(), "ek": "e" * 64, "certificate": "c" * 64}
+        with self.bench.receiver.db.write() as session:
+            issued = session.get_one(Nonce, nonce)
+            whose = {"case_id": issued.case_id, "key_id": issued.key_id}
+            session.add(TpmChallenge(id=nonce, nonce=nonce, created=now(), answered=None, **whose, **digests))
+        return nonce
 
     def call(self, case: schemathesis.Case, token: str, body: bytes | None) -> schemathesis.Response:
         """``body`` instead of the one of the case."""
@@ -115,7 +152,10 @@ class Ground:
 @pytest.fixture
 def ground(bench: Bench) -> Iterator[Ground]:
     rma = bench.open_case(SERIAL, date(2025, 3, 1)).case.rma
-    device = bench.device(SERIAL)
+    device, maker, ek = Device(bench.folder / "device", SERIAL, P256Key()), Maker(), generate_private_key(SECP256R1())
+    bench.receiver.makers = Makers([maker.root, maker.authority])
+    shown = of_software(device.key.public, ek, maker.certificate(ek.public_key()))
+    proving = Proving(bench, device, rma, shown)
     accepted = bench.upload(rma, SERIAL, device.bundle(rma, bench.nonce(device, rma)).path.read_bytes())
     assert bench.receipt(accepted).status_code == 200
     refused = bench.upload(rma, SERIAL, b"no bundle")
@@ -137,7 +177,7 @@ def ground(bench: Bench) -> Iterator[Ground]:
     settled = [location.rpartition("/")[2] for location in (accepted, refused)]
     with requests.Session() as session:
         session.trust_env = False
-        yield Ground(bench, device, rma, token, settled, content, known, session)
+        yield Ground(bench, device, rma, token, settled, content, known, session, proving)
 
 
 def sound(operation: Any, ground: Ground) -> schemathesis.Case:
