@@ -22,7 +22,7 @@ from server_stub.summary import UnreadableJournal, read_run, strict_findings
 from server_stub.units import tidy_serial
 from server_stub.uploads import Uploads
 from uploader.bundle.format import Run
-from uploader.bundle.verify import BundleRejected, open_bundle
+from uploader.bundle.verify import BundleRejected, VerifiedBundle, open_bundle
 from uploader.keys import PublicKey
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,7 @@ class Intake:
         """
         upload = self._uploads.get(upload_id)
         spooled = self._uploads.path(upload_id)
-        with spooled.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        judged = self._verify(upload, spooled, digest)
+        digest, judged = self._verify(upload, spooled)
         self._blobs.keep(spooled, digest)
         with self._db.write() as session:
             if not _record(session, upload_id, token, digest, judged):
@@ -93,7 +91,7 @@ class Intake:
         with self._db.read() as session:
             digest = session.scalars(select(Bundle.sha256).where(Bundle.upload_id == upload_id)).one()
         with self._blobs.local(digest) as file:
-            judged = self._verify(upload, file, digest)
+            _, judged = self._verify(upload, file)
         if judged.reason:
             return False
         with self._db.write() as session:
@@ -109,29 +107,41 @@ class Intake:
             _audit(session, case, bundle)
         return True
 
-    def _verify(self, upload: Upload, file: Path, digest: str) -> Judged:
-        """What can be said without looking at other bundles."""
-        if digest != upload.sha256:
-            return Judged("the bytes that came do not have the digest that was announced")
+    def _verify(self, upload: Upload, file: Path) -> tuple[str, Judged]:
+        """The digest of a file, and what can be said of it without looking at other bundles. Verifying a bundle digests
+        it: a large one is not read another time for that.
+        """
         try:
             with open_bundle(file) as bundle:
-                run = bundle.statement.run
-                with self._db.read() as session:
-                    case = session.get_one(Case, upload.case_id)
-                    wrong_key = _wrong_key(session, case, run.key)
-                if wrong_key:
-                    return Judged(wrong_key)
-                judged = Judged(run=run, verdict=run.verdict.value, reason=_foreign(run, case))
-                if not judged.reason:
-                    view = read_run(bundle)
-                    judged.verdict = view.verdict.value
-                    judged.findings = strict_findings(view)
-                return judged
+                return bundle.sha256, self._judge(upload, bundle)
         except BundleRejected as error:
-            return Judged(f"{error.reason} ({error.detail})")
-        except UnreadableJournal as error:
-            judged.reason = f"the journal cannot be read: {error}"
-            return judged
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return digest, Judged(_mismatch(upload, digest) or f"{error.reason} ({error.detail})")
+
+    def _judge(self, upload: Upload, bundle: VerifiedBundle) -> Judged:
+        mismatch = _mismatch(upload, bundle.sha256)
+        if mismatch:
+            return Judged(mismatch)
+        run = bundle.statement.run
+        with self._db.read() as session:
+            case = session.get_one(Case, upload.case_id)
+            wrong_key = _wrong_key(session, case, run.key)
+        if wrong_key:
+            return Judged(wrong_key)
+        judged = Judged(run=run, verdict=run.verdict.value, reason=_foreign(run, case))
+        if not judged.reason:
+            try:
+                view = read_run(bundle)
+                judged.verdict = view.verdict.value
+                judged.findings = strict_findings(view)
+            except UnreadableJournal as error:
+                judged.reason = f"the journal cannot be read: {error}"
+        return judged
+
+
+def _mismatch(upload: Upload, digest: str) -> str:
+    return "" if digest == upload.sha256 else "the bytes that came do not have the digest that was announced"
 
 
 def _foreign(run: Run, case: Case) -> str:

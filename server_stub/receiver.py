@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from server_stub.age import AgeIdentity
@@ -18,6 +21,14 @@ from server_stub.storage import open_blobs
 from server_stub.tpm.makers import Makers
 from server_stub.uploads import Uploads
 from uploader.keys import DeviceKey, SigningKey
+
+UPLOAD_THREADS = 8
+"""Threads that take in parts of uploads at one time. However many units send, most of the threads are left for whoever
+wants an answer at once, and few compete for the interpreter. Ours: more did not make uploads faster on two cores.
+"""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class DataInUse(Exception):
@@ -39,6 +50,7 @@ class Receiver:
         self.makers = Makers.load(settings.makers)
         self.blobs: Blobs = open_blobs(settings)
         self.limits = Limits()
+        self._upload_threads = CapacityLimiter(UPLOAD_THREADS)
         self.db = Database(settings.database_url)
         if not self.db.own():
             self.db.close()
@@ -47,6 +59,10 @@ class Receiver:
         self.uploads = Uploads(self.db, settings.spool)
         self.intake = Intake(self.db, self.blobs, self.uploads)
         self.intake.settle_pending(list(self.uploads.recover()))
+
+    async def in_upload_thread(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Give the answer of ``call`` from a thread. Uploads share few, and wait their turn for them."""
+        return await to_thread.run_sync(partial(call, *args, **named), limiter=self._upload_threads)
 
     def public_base(self, request: Request) -> str:
         """Where a browser reaches this receiver, without a slash at the end."""

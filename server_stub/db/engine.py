@@ -7,12 +7,14 @@ transaction reads before it writes is still true when it is committed, and nothi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from server_stub.db import postgres
@@ -32,6 +34,7 @@ class Database:
         self._engine = postgres.engine(url) if make_url(url).get_backend_name() == "postgresql" else _sqlite(url)
         self._writing = self._engine.execution_options(aiodiag_write=True)
         self._owning: Connection | None = None
+        self._turn = _turns() if self._engine.dialect.name == "sqlite" else nullcontext
         try:
             upgrade(self._writing)
         except BaseException:
@@ -49,7 +52,7 @@ class Database:
         """One transaction: committed at the end, rolled back on an exception. It waits its turn when it begins, because
         a reader that turns writer has seen what may be true no longer. Raises ``OperationalError`` after ten seconds.
         """
-        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+        with self._turn(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def own(self) -> bool:
@@ -66,6 +69,24 @@ class Database:
         if self._owning is not None:
             postgres.disown(self._owning)
         self._engine.dispose()
+
+
+def _turns() -> Callable[[], AbstractContextManager[None]]:
+    """One thread after another. SQLite alone would let each ask again and again, with pauses, and with a connection in
+    its hand that others need for reading.
+    """
+    lock = threading.Lock()
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if not lock.acquire(timeout=_BUSY_MS / 1000):
+            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("another thread is writing"))
+        try:
+            yield
+        finally:
+            lock.release()
+
+    return turn
 
 
 def _sqlite(url: str) -> Engine:

@@ -91,11 +91,14 @@ class Uploads:
             taken = _changed(session, statement.values(lease=token, lease_until=_until()))
         return token if taken else None
 
-    def advance(self, upload_id: str, token: str, old: int, new: int) -> bool:
-        """Move the offset from ``old`` to ``new`` and keep the lease; false when the lease or the offset is lost."""
+    def advance(self, upload_id: str, token: str, old: int, new: int, *, last: bool = False) -> bool:
+        """Move the offset from ``old`` to ``new`` and keep the lease, or give it back with the ``last`` bytes of a
+        request; false when the lease or the offset is lost.
+        """
+        lease = {"lease": None, "lease_until": None} if last else {"lease_until": _until()}
         statement = update(Upload).where(Upload.id == upload_id, Upload.lease == token, Upload.offset == old)
         with self._db.write() as session:
-            return _changed(session, statement.values(offset=new, lease_until=_until()))
+            return _changed(session, statement.values(offset=new, **lease))
 
     def release(self, upload_id: str, token: str) -> None:
         """Give a lease back; nothing happens when it is not held any more."""

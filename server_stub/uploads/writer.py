@@ -34,6 +34,7 @@ class Writer:
         self._checksum = checksum
         self._digest = hashlib.sha256()
         self._renewed = time.monotonic()
+        self._holds = True
         self._fd = _open(uploads.path(upload.id), upload.offset)
 
     @classmethod
@@ -58,7 +59,7 @@ class Writer:
         """Whether the last byte is committed."""
         return self._committed == self._length
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Add bytes. Raises :class:`Problem`: ``too-large`` beyond the declared length (nothing of this request then
         counts that was not committed before), ``conflict`` when the lease was lost; ``OSError`` when it cannot be
         written, and nothing counts then, either.
@@ -89,18 +90,21 @@ class Writer:
             self._advance(self._committed)
             os.ftruncate(self._fd, self._committed)
             raise Problem("checksum-mismatch", "The bytes that came are not those that were sent. Nothing was kept.")
-        self._commit()
+        self._commit(last=True)
         return self._committed
 
     def abandon(self) -> None:
         """The request broke off: keep what can be kept. Without a checksum that is everything that came."""
         if self._checksum is None:
-            self._commit()
+            self._commit(last=True)
 
     def close(self) -> None:
-        """Give the lease back. Bytes behind the offset are cut off by the next writer, who alone may touch the file."""
+        """Give the lease back, if that was not done with the last bytes. Bytes behind the offset are cut off by the
+        next writer, who alone may touch the file.
+        """
         os.close(self._fd)
-        self._uploads.release(self._id, self.token)
+        if self._holds:
+            self._uploads.release(self._id, self.token)
 
     def _make_room(self) -> None:
         """The disk is full, as a rule. What does not count must not keep it so: the database may need the room even to
@@ -109,15 +113,19 @@ class Writer:
         if self._uploads.get(self._id).lease == self.token:
             os.ftruncate(self._fd, self._committed)
 
-    def _commit(self) -> None:
+    def _commit(self, *, last: bool = False) -> None:
+        """What came counts. With the ``last`` bytes of a request the lease is given back in the same transaction; not
+        that of a whole upload, which is judged under it.
+        """
         os.fsync(self._fd)
-        self._advance(self._position)
+        self._advance(self._position, last=last and self._position < self._length)
 
-    def _advance(self, offset: int) -> None:
-        if not self._uploads.advance(self._id, self.token, self._committed, offset):
+    def _advance(self, offset: int, *, last: bool = False) -> None:
+        if not self._uploads.advance(self._id, self.token, self._committed, offset, last=last):
             raise Problem("conflict", "Somebody else is writing to this upload now.")
         self._committed = offset
         self._renewed = time.monotonic()
+        self._holds = not last
 
 
 def check_offset(upload: Upload, offset: int) -> None:
@@ -145,7 +153,8 @@ def _open(path: Path, offset: int) -> int:
     try:
         size = os.fstat(fd).st_size
         os.ftruncate(fd, min(size, offset))
-        sync_folder(path.parent)
+        if offset == 0:  # else its name was made to last before its first bytes counted
+            sync_folder(path.parent)
     except BaseException:
         os.close(fd)
         raise
