@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.journal import RunStore
 from agent.model import Component, Evidence, Finding, Gap, Outcome, Reading, RunVerdict, ocp
+from tests.pictures import picture
 from uploader import dsse, strict_json
 from uploader.bundle.format import Version
 from uploader.bundle.seal import Binding, Sealed, SealingKey, seal
@@ -32,6 +33,8 @@ class Contents:
     needed: Any = ("storage",)
     raw: bytes = b""
     """Lines that no journal of ours would hold; they go to its end."""
+    photograph: int = 0
+    """Bytes of a picture that does not compress; none for 0."""
 
 
 EMPTY = Contents()
@@ -87,6 +90,9 @@ class Device:
             journal.append(ocp.run_end(RunVerdict.PASS, complete=True))
         with (store.path(run_id) / "journal.jsonl").open("ab") as file:
             file.write(contents.raw)
+        if contents.photograph:
+            (store.path(run_id) / "attachments").mkdir(exist_ok=True)
+            (store.path(run_id) / "attachments" / "camera.png").write_bytes(picture(contents.photograph))
         binding = Binding(
             rma=rma,
             serial=self.serial,
