@@ -53,7 +53,7 @@ class SendingUnit:
     def prepare(self, size: int = 0) -> None:
         """Enrol, and seal a run with a picture of ``size`` bytes, which does not compress."""
         device = self.device
-        nonce = self.peer.enrol(self.case.rma, self.case.serial, device.key)
+        nonce = self.peer.enrol(self.case.rma, self.case.serial, device.key).nonce
         sealed = device.bundle(self.case.rma, nonce, Contents(photograph=size))
         self.outbox.add(sealed.path, rma=self.case.rma, server=self.url)
         shutil.rmtree(device.folder / "runs")

@@ -27,15 +27,14 @@ from server_stub.settings import Settings
 from server_stub.uploads.headers import Creation
 from server_stub.uploads.writer import Writer
 from tests.device import Device
-from tests.receiver_process import ReceiverProcess, serving
+from tests.receiver_process import serving
+from tests.sending_unit import SendingUnit, check_delivered
 from tests.storages import BOTH, Storage, storage_environment
 from tests.unit.uploader.support import BINDING, write_run
 from uploader.bundle.seal import seal
 from uploader.bundle.verify import open_bundle
 from uploader.keys import DeviceKey
 from uploader.outbox import Entry, Outbox, State
-from uploader.receiver import Receiver as Peer
-from uploader.send import send
 
 pytestmark = pytest.mark.adversarial
 
@@ -160,36 +159,23 @@ def test_sending_and_letting_go(kind: str, storage: Storage, tmp_path: Path) -> 
     the receiver has it once.
     """
     with serving(tmp_path / "receiver") as running:
-        made: dict[int, tuple[Outbox, bytes]] = {}
+        made: dict[int, tuple[SendingUnit, bytes]] = {}
 
         def work(step: int) -> Callable[[], object]:
-            case = running.quick_case(f"{SERIAL}-{step}")
-            device = Device(tmp_path / f"device-{step}", case.serial)
-            peer = Peer(running.url, tmp_path / f"state-{step}")
-            nonce = peer.enrol(case.rma, case.serial, device.key).nonce
-            path = device.bundle(case.rma, nonce).path
-            outbox = Outbox(tmp_path / f"outbox-{step}")
-            outbox.add(path, rma=case.rma, server=running.url)
-            made[step] = (outbox, path.read_bytes())
-            return lambda: _send(running, outbox, tmp_path / f"state-{step}")
+            unit = SendingUnit(tmp_path / f"unit-{step}", running.quick_case(f"{SERIAL}-{step}"), running.url)
+            unit.prepare()
+            made[step] = (unit, unit.outbox.bundle(unit.entry).read_bytes())
+            return unit.send
 
         def check(step: int) -> None:
-            outbox, content = made[step]
-            [entry] = outbox.entries()
-            if entry.state is not State.DELIVERED:
-                assert outbox.bundle(entry).read_bytes() == content
-                _send(running, outbox, tmp_path / f"state-{step}")
-            [entry] = outbox.entries()
-            assert entry.state is State.DELIVERED
-            assert running.receipt(entry.to_json()).sha256 == hashlib.sha256(content).hexdigest()
-            assert running.stored(entry.sha256) == content
+            unit, content = made[step]
+            if unit.entry.state is not State.DELIVERED:
+                assert unit.outbox.bundle(unit.entry).read_bytes() == content
+                unit.send()
+            check_delivered(running, unit)
+            assert running.stored(unit.entry.sha256) == content
 
         steps(kind, work, check)
-
-
-def _send(running: ReceiverProcess, outbox: Outbox, state: Path) -> None:
-    [entry] = outbox.entries()
-    send(outbox, entry, Peer(running.url, state))
 
 
 class Ground:
