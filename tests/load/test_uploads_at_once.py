@@ -25,7 +25,8 @@ from tests.unit.server.conftest import TUS
 
 pytestmark = pytest.mark.load
 
-UNITS, MEGABYTES = (int(n) for n in os.environ.get("AIODIAG_LOAD", "200x20").split("x"))
+UNITS, MEGABYTES = (int(n) for n in os.environ.get("AIODIAG_LOAD", "50x5").split("x"))
+"""Units that send, and megabytes of each bundle; ``./dev load`` sends 200 times 20, which takes minutes."""
 MEMORY = 500_000_000
 """Bytes of the receiver at most."""
 ASKERS = 10
