@@ -24,7 +24,7 @@ from uploader.keys import DeviceKey, SigningKey
 
 UPLOAD_THREADS = 8
 """Threads that take in parts of uploads at one time. However many units send, most of the threads are left for whoever
-wants an answer at once, and few compete for the interpreter. Ours: more did not make uploads faster on two cores.
+wants an answer at once, and few compete for the interpreter. Ours.
 """
 
 P = ParamSpec("P")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +62,29 @@ def test_a_reader_sees_one_moment(bench: Bench) -> None:
         assert len(session.scalars(select(Event)).all()) == before
     with bench.receiver.db.read() as session:
         assert len(session.scalars(select(Event)).all()) == before + 1
+
+
+def test_whoever_waits_to_write_keeps_nobody_from_reading(bench: Bench, storage: Storage) -> None:
+    if storage.database:
+        pytest.skip("PostgreSQL's writers wait with a connection each")
+    case, writers = bench.open_case(SERIAL).case, 40
+    begun = Barrier(writers + 1)
+
+    def write() -> None:
+        begun.wait(30)
+        with bench.receiver.db.write() as session:
+            note(session, session.get_one(Case, case.id), "waited")
+
+    with ThreadPoolExecutor(writers) as pool:
+        with bench.receiver.db.write() as session:
+            note(session, session.get_one(Case, case.id), "first")
+            waiting = [pool.submit(write) for _ in range(writers)]
+            begun.wait(30)
+            time.sleep(0.5)  # now all of them wait, if this machine is not slower than that; else it shows less
+            assert bench.http.get("/", params={"rma": case.rma, "serial": SERIAL}).status_code == 200
+            assert not any(writer.done() for writer in waiting)
+        for writer in waiting:
+            writer.result()
 
 
 def test_of_first_keys_at_the_same_moment_one_speaks_for_the_unit(bench: Bench) -> None:
