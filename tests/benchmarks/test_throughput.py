@@ -36,7 +36,7 @@ SIZE = 100_000_000
 """Bytes; five times a large self-check's bundle, so that what comes once does not count much."""
 PART = 4 << 20
 """Bytes of a part: the largest that our uploader sends."""
-PAIRS = 9
+PAIRS = 5
 
 CONFIGURATION = """
 daemon off;
