@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
@@ -36,12 +36,13 @@ class Case:
 
 class ReceiverProcess:
     """``aiodiag-server serve`` on this machine, with everything that it keeps below ``data``. ``through`` is a command
-    that starts it.
+    that starts it; what it tells its operator goes to the file ``told``, where there is one.
     """
 
-    def __init__(self, data: Path, through: Sequence[str] = ()) -> None:
+    def __init__(self, data: Path, through: Sequence[str] = (), told: IO[bytes] | None = None) -> None:
         self.data = data
         self._through = through
+        self._told = told
         self.port = 0
         self.start()
 
@@ -60,6 +61,7 @@ class ReceiverProcess:
             [*self._through, *_SERVER, "serve", "--port", str(self.port), "--data", str(self.data)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
+            stderr=self._told,
             text=True,
         )
         assert self._process.stdout is not None

@@ -1,9 +1,10 @@
-"""The self-check in a guest, and what reached the receiver outside."""
+"""The self-check or a hardware test in a guest, and what reached the receiver outside."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ SELFCHECK_LIMIT_S = 300.0
 
 
 class Checked(NamedTuple):
-    """A self-check that was made in the guest. ``printed`` is its JSON document, ``status`` its exit status,
+    """A self-check or test that was made in the guest. ``printed`` is its JSON document, ``status`` its exit status,
     ``seconds`` how long the person waited. ``run`` is what the receiver has, ``bundle`` its file there.
     """
 
@@ -54,24 +55,21 @@ class Undelivered(AssertionError):
     """What the receiver has is not what the unit said."""
 
 
-def check(
-    aio: VirtualAio, receiver: ReceiverProcess, *, symptom: str | None, plan: str, language: str, typed: str | None
-) -> Checked:
-    """Run ``aiodiag selfcheck`` for a new case, and look from outside at what arrived: whose it is, whether it is
-    signed and whole, whether it says what the person was told, whether the receipt is the receiver's. Raises
+def check(aio: VirtualAio, receiver: ReceiverProcess, command: Sequence[str], typed: str | None) -> Checked:
+    """Run a ``command`` of the agent that makes a bundle (``selfcheck``, ``test``) for a new case, and look from
+    outside at what arrived: whose it is, whether it is signed and whole, whether it says what the person was told,
+    whether the receipt is the receiver's. ``typed`` is a serial number that the person types. Raises
     :class:`Undelivered` where it is not so, and ``RuntimeError`` when the agent gave no answer.
     """
     label = typed or aio.identity.label
     case = receiver.quick_case(label)
-    words = ["selfcheck", "--json", "--plan", plan, "--lang", language, "--rma", case.rma]
-    words += ["--server", aio.network.reach(receiver.port)]
-    words += ["--symptom", symptom] if symptom else []
+    words = [*command, "--json", "--rma", case.rma, "--server", aio.network.reach(receiver.port)]
     words += ["--serial", typed] if typed else []
     began = time.monotonic()
     ran = aio.guest.run(COMMAND, *words, timeout_s=SELFCHECK_LIMIT_S)
     seconds = time.monotonic() - began
     if ran.status not in (0, 1, 3) or "Traceback" in ran.err:
-        raise RuntimeError(f"aiodiag selfcheck ended with {ran.status}: {ran.err.strip()[-600:]}")
+        raise RuntimeError(f"aiodiag {command[0]} ended with {ran.status}: {ran.err.strip()[-600:]}")
     printed = json.loads(ran.out)
     entries = json.loads(aio.guest.out(COMMAND, "outbox", "--json"))["entries"]
     (entry,) = [e for e in entries if e["rma"] == case.rma]

@@ -129,8 +129,7 @@ def _asking(scenario: Scenario, aio: VirtualAio, receiving: ReceiverProcess, che
     """The scenario's ``check``; what it gave is kept in ``checks``."""
 
     def check_now(*, typed: str | None = None) -> Checked:
-        symptom, plan, language = scenario.symptom, scenario.plan, scenario.language
-        checks.append(check(aio, receiving, symptom=symptom, plan=plan, language=language, typed=typed))
+        checks.append(check(aio, receiving, scenario.command, typed))
         return checks[-1]
 
     return check_now
@@ -161,9 +160,14 @@ def _why(error: Exception) -> str:
 def receiver() -> Iterator[ReceiverProcess]:
     """A receiver on this machine's loopback, forgotten at the end."""
     with tempfile.TemporaryDirectory(prefix=f"aio-{os.getpid()}-receiver-", dir=SHM) as folder:
-        running = ReceiverProcess(Path(folder) / "data", through=WITH_US)
+        told = Path(folder) / "told"
+        with told.open("wb") as file:
+            running = ReceiverProcess(Path(folder) / "data", through=WITH_US, told=file)
         try:
             yield running
+        except Exception:
+            tell(told.read_text("utf-8", "replace"))
+            raise
         finally:
             running.stop()
 

@@ -18,6 +18,8 @@ from tests.bench.checked import Checked
 LIMIT_S = 600.0
 """Seconds that a scenario may take, from the machine's start to its end: it ends only one that hangs. Most take 30, and
 three times as long where the cores have other work."""
+TEST_S = 20.0
+"""Seconds of a hardware test, where its scenario does not say. Those that need more to mean something take more."""
 
 
 class Expected(NamedTuple):
@@ -30,7 +32,9 @@ class Expected(NamedTuple):
 
 
 class Check(Protocol):
-    """The self-check in the guest, through the installed command; see :func:`tests.bench.checked.check`."""
+    """The self-check, or the scenario's hardware tests, in the guest, through the installed command; see
+    :func:`tests.bench.checked.check`.
+    """
 
     def __call__(self, *, typed: str | None = None) -> Checked:
         """``typed`` is a serial number that the person types."""
@@ -46,6 +50,8 @@ class Scenario(NamedTuple):
     customer: str
     symptom: str | None
     plan: str
+    tests: tuple[str, ...]
+    seconds: float
     language: str
     expected: tuple[Expected, ...]
     tolerated: tuple[str, ...]
@@ -56,6 +62,14 @@ class Scenario(NamedTuple):
     cold: bool
     limit_s: float
 
+    @property
+    def command(self) -> list[str]:
+        """What the agent is asked: its command and the options that the scenario decides."""
+        if self.tests:
+            return ["test", *self.tests, "--duration", f"{self.seconds:g}", "--lang", self.language]
+        told = ["--symptom", self.symptom] if self.symptom else []
+        return ["selfcheck", "--plan", self.plan, *told, "--lang", self.language]
+
 
 _SCENARIOS: dict[str, Scenario] = {}
 
@@ -65,6 +79,8 @@ def scenario(
     customer: str,
     symptom: str | None = None,
     plan: str = "quick",
+    tests: Sequence[str] = (),
+    seconds: float = TEST_S,
     language: str = "en",
     expected: Sequence[Expected] = (),
     tolerated: Sequence[str] = (),
@@ -78,7 +94,8 @@ def scenario(
     """Register a function as a scenario, named like it with dashes; the first line of its docstring states the fault.
 
     ``marks`` are the areas by which it can be chosen. ``customer`` is what a customer would have said. ``symptom``,
-    ``plan`` and ``language`` are those of the self-check. Any finding of severity warning or worse that is neither
+    ``plan`` and ``language`` are those of the self-check; with ``tests`` these hardware tests are run instead of it,
+    for ``seconds``. Any finding of severity warning or worse that is neither
     ``expected`` nor one of the codes ``tolerated`` (a consequence of the fault) is a false alarm; a code that matches a
     pattern of ``never`` is one whatever its severity. ``status`` is the exit status, where it is not the one that
     follows from the findings. ``personality`` names the machine, ``changes`` alter tables of it (such a machine starts
@@ -100,6 +117,8 @@ def scenario(
             customer=customer,
             symptom=symptom,
             plan=plan,
+            tests=tuple(tests),
+            seconds=seconds,
             language=language,
             expected=tuple(expected),
             tolerated=tuple(tolerated),
@@ -125,28 +144,42 @@ def scenarios() -> list[Scenario]:
 
 def _controls(faulty: Sequence[Scenario]) -> list[Scenario]:
     """False alarms count as much as misses: the healthy machine is asked everything that a faulty one is asked."""
-    asked = sorted({(s.symptom, s.plan) for s in faulty if s.symptom})
+    checks = sorted({(s.symptom, s.plan) for s in faulty if s.symptom and not s.tests})
+    tests = sorted({(s.tests, s.seconds) for s in faulty if s.tests})
     return [
-        Scenario(
-            name=f"control-{symptom}" + ("" if plan == "quick" else f"-{plan}"),
-            fault="none: the healthy machine, asked the same",
-            run=_nothing_wrong,
-            marks=("control",),
-            customer="(the symptom is told, and nothing is wrong)",
-            symptom=symptom,
-            plan=plan,
-            language="en",
-            expected=(),
-            tolerated=(),
-            never=(),
-            status=None,
-            personality="aio-24",
-            changes={},
-            cold=False,
-            limit_s=LIMIT_S,
-        )
-        for symptom, plan in asked
+        *(_control([symptom] + [plan] * (plan != "quick"), symptom=symptom, plan=plan) for symptom, plan in checks),
+        *(_control(["test", *names], tests=names, seconds=seconds) for names, seconds in tests),
     ]
+
+
+def _control(
+    name: Sequence[str],
+    *,
+    symptom: str | None = None,
+    plan: str = "quick",
+    tests: tuple[str, ...] = (),
+    seconds: float = TEST_S,
+) -> Scenario:
+    return Scenario(
+        name="-".join(["control", *name]).replace("_", "-"),
+        fault="none: the healthy machine, asked the same",
+        run=_nothing_wrong,
+        marks=("control",),
+        customer="(the symptom is told, and nothing is wrong)" if symptom else "(nothing is wrong)",
+        symptom=symptom,
+        plan=plan,
+        tests=tests,
+        seconds=seconds,
+        language="en",
+        expected=(),
+        tolerated=(),
+        never=(),
+        status=None,
+        personality="aio-24",
+        changes={},
+        cold=False,
+        limit_s=LIMIT_S,
+    )
 
 
 def _nothing_wrong(_aio: VirtualAio, check: Check) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from tests.bench.hardware.part import Part
 from tests.bench.machine import Channel, Qemu
 
 SYSFS = "/sys/class/backlight/acpi_video0"
+AGAIN_S = 0.02
+"""Seconds until a failing light is what it was before somebody set it."""
 
 
 class Backlight(Part):
@@ -43,10 +46,21 @@ class Backlight(Part):
     @contextmanager
     def failing(self, level: int) -> Iterator[None]:
         """Its driver or its lamps fail: it gives light of this level (%; 0 is none), whatever it is set to."""
-        self._shine(level)
+        over = threading.Event()
+
+        def shine() -> None:
+            while True:
+                self._shine(level)
+                if over.wait(AGAIN_S):
+                    return
+
+        thread = threading.Thread(target=shine, name="backlight")
+        thread.start()
         try:
             yield
         finally:
+            over.set()
+            thread.join()
             self._shine(int(self.table["level"]))
 
     def _shine(self, level: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from tests.bench.hardware import usb_devices
 from tests.bench.hardware.part import Part
 from tests.bench.hardware.usb import CAMERA_PORT, Usb
+from tests.bench.hardware.usb_devices import Picture
 from tests.bench.machine.usbredir import Redirected, Speed
 
 ON_USB = f"1-{CAMERA_PORT}"
@@ -56,6 +57,21 @@ class Camera(Part):
             finally:
                 self._unplug()
                 self._redirected.device = usb_devices.Camera()
+
+    @contextmanager
+    def giving(self, picture: Picture) -> Iterator[None]:
+        """Its sensor, its lens or its cable is such that it gives this and nothing else."""
+        camera = self._redirected.device
+        assert isinstance(camera, usb_devices.Camera)
+        camera.shows = picture
+        try:
+            yield
+        finally:
+            camera.shows = Picture.WALL
+
+    def come_off(self) -> None:
+        """Its cable inside comes off, for good. Nobody waits until the guest has seen it, which may be asleep."""
+        self._redirected.unplug()
 
     def drop_out(self, times: int) -> None:
         """Its plug has a bad contact: it goes and comes back, so many times."""

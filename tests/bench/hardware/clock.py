@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from tests.bench.hardware.part import Part
+from tests.bench.machine.innards import Innards
 
 _STATUS, _VALID = 0x0D, 0x80
 """Register D, and its bit 7: the battery was good all the time (MC146818A, VRT)."""
 _KEPT = range(0x0E, 0x30)
 """Of the clock's memory, what the firmware has found there or put there: it stays as it is."""
+_OFFSET = 152
+"""Bytes from the beginning of that memory to the nanoseconds by which the clock is ahead (``RTCState.offset`` in
+hw/rtc/mc146818rtc.c of QEMU 7.2).
+"""
+STEP_S = 0.05
+"""Seconds between two corrections of a clock that runs fast."""
 
 
 class Clock(Part):
@@ -39,11 +47,38 @@ class Clock(Part):
         so it is put into QEMU's own memory.
         """
         innards = self.qemu.innards()
-        with self.qemu.bus() as bus:
-            kept = bytes(bus.clock_memory(at) for at in _KEPT)
-        address = innards.the_only(kept) - _KEPT.start + _STATUS
+        address = self._memory(innards) + _STATUS
         innards.write(address, bytes([0]))
         try:
             yield
         finally:
             innards.write(address, bytes([_VALID]))
+
+    @contextmanager
+    def running_fast(self, ppm: float) -> Iterator[None]:
+        """Its quartz is wrong: of each million seconds it makes so many more. QEMU has no such clock, so it is put
+        ahead, a little at a time, in QEMU's own memory.
+        """
+        innards = self.qemu.innards()
+        address = self._memory(innards) + _OFFSET
+        begun, before = time.monotonic(), int.from_bytes(innards.read(address, 8), "little", signed=True)
+        over = threading.Event()
+
+        def run() -> None:
+            while not over.wait(STEP_S):
+                ahead = round((time.monotonic() - begun) * ppm * 1000)
+                innards.write(address, (before + ahead).to_bytes(8, "little", signed=True))
+
+        thread = threading.Thread(target=run, name="quartz")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _memory(self, innards: Innards) -> int:
+        """Where QEMU keeps the clock's memory."""
+        with self.qemu.bus() as bus:
+            kept = bytes(bus.clock_memory(at) for at in _KEPT)
+        return innards.the_only(kept) - _KEPT.start

@@ -36,6 +36,7 @@ class Cooling(Part):
         self._room_c = float(self.table.get("ambient", 25.0))
         self._blocked = 1.0
         self._turns = 1.0
+        self._fixed_rpm: float | None = None
         self._shown: float | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,6 +114,15 @@ class Cooling(Part):
             self._turns = 1.0
 
     @contextmanager
+    def fan_at(self, rpm: float) -> Iterator[None]:
+        """The fan turns at this speed, whatever it is told to have: its control wire is off."""
+        self._fixed_rpm = rpm
+        try:
+            yield
+        finally:
+            self._fixed_rpm = None
+
+    @contextmanager
     def sensor_shows(self, celsius: float) -> Iterator[None]:
         """The sensor is stuck, or its wire is broken: it shows this and nothing else."""
         self._shown = celsius
@@ -132,7 +142,8 @@ class Cooling(Part):
             while not self._over.wait(STEP_S):
                 used, now = _busy_s(busy), time.monotonic()
                 load = (used - before) / (now - then) / len(busy)
-                rpm = FULL_RPM * self.qemu.ram.read_u32(_DUTY) / 100 * self._turns
+                told = FULL_RPM * self.qemu.ram.read_u32(_DUTY) / 100 * self._turns
+                rpm = told if self._fixed_rpm is None else self._fixed_rpm
                 self.qemu.ram.write_u32(_RPM, round(rpm))
                 model.ambient = self._room_c
                 # One long step would overshoot, after this machine had no time for us.

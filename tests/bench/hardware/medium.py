@@ -9,8 +9,10 @@ from typing import Any
 
 from tests.bench.machine import Qemu
 
-READ_FAILS = 5
-"""errno EIO. QEMU's NVMe drives make ``Unrecovered Read Error`` of it, its SATA drives an aborted command."""
+FAILS = 5
+"""errno EIO. QEMU's NVMe drives make ``Unrecovered Read Error`` of it where they read (``Write Fault`` where they
+write), its SATA drives an aborted command.
+"""
 USUAL_MIB = 256
 MEDIUM_ERROR = 61
 """errno ENODATA, which QEMU's SCSI disks (USB too) turn into ``Medium Error, Unrecovered read error``."""
@@ -63,13 +65,21 @@ class Medium:
             self._qemu.qmp("blockdev-del", node_name=node)
 
     @contextmanager
-    def bad_sectors(self, sectors: Iterable[int], errno: int = READ_FAILS) -> Iterator[None]:
-        """Reading these sectors (of 512 bytes) fails, each time; writing does not."""
+    def bad_sectors(self, sectors: Iterable[int], errno: int = FAILS, on: str = "read") -> Iterator[None]:
+        """Reading these sectors (of 512 bytes) fails, each time, and writing does not; or ``on`` "write" only that."""
         errors = [
-            {"event": "none", "iotype": "read", "errno": errno, "sector": sector, "once": False} for sector in sectors
+            {"event": "none", "iotype": on, "errno": errno, "sector": sector, "once": False} for sector in sectors
         ]
         with self._between("blkdebug", {"image": self._file, "inject-error": errors}):
             yield
+
+    def turn_over(self, at: int, length: int = 1) -> None:
+        """The bits of so many bytes turn over where they lie, ``at`` bytes from the beginning; nobody is told."""
+        with self._path.open("r+b") as file:
+            file.seek(at)
+            before = file.read(length)
+            file.seek(at)
+            file.write(bytes(byte ^ 0xFF for byte in before))
 
     @contextmanager
     def limited(self, **limits: int) -> Iterator[None]:

@@ -10,6 +10,8 @@ from tests.bench.hardware.part import Part
 from tests.bench.machine.pci_config import PciConfig
 
 INTERFACE = "enp0s3"
+ROUTER = "10.0.2.2"
+"""QEMU's user network answers pings there itself."""
 RECEIVER_PORT = 8000
 """Where the guest reaches the receiver, at its own loopback address: the agent speaks plain HTTP to no other."""
 
@@ -57,17 +59,18 @@ class Network(Part):
         return words
 
     def settle(self) -> None:
-        """An address without waiting for anybody to hand one out."""
+        """An address, and a router, without waiting for anybody to tell of them."""
         # systemd is up before a card is named on a busy machine
         self.guest.shell(f"until test -e /sys/class/net/{INTERFACE}; do sleep 0.02; done", timeout_s=30).check()
         for card in (SECOND_IN_GUEST, THIRD_IN_GUEST) if self.table.get("more") else ():
             there = f"until test -e /sys/bus/pci/devices/{card}/driver; do sleep 0.02; done; udevadm settle"
             self.guest.shell(there, timeout_s=60).check()
-        self.guest.shell(f"ip address add 10.0.2.15/24 dev {INTERFACE}; ip link set {INTERFACE} up").check()
+        up = f"ip address add 10.0.2.15/24 dev {INTERFACE}; ip link set {INTERFACE} up"
+        self.guest.shell(f"{up}; ip route add default via {ROUTER}").check()
 
     def reach(self, port: int) -> str:
         """Let the guest reach a server on this machine's loopback; gives the address to use in the guest."""
-        listen, to = f"TCP-LISTEN:{RECEIVER_PORT},fork,reuseaddr,bind=127.0.0.1", f"TCP:10.0.2.2:{port}"
+        listen, to = f"TCP-LISTEN:{RECEIVER_PORT},fork,reuseaddr,bind=127.0.0.1", f"TCP:{ROUTER}:{port}"
         self.guest.start("/usr/bin/socat", listen, to)
         return f"http://127.0.0.1:{RECEIVER_PORT}"
 
@@ -87,6 +90,21 @@ class Network(Part):
                 self.qemu.qmp("set_link", name="nic0", up=up)
                 state = f"/sys/class/net/{INTERFACE}/carrier"
                 self.guest.shell(f"until grep -q {int(up)} {state}; do sleep 0.02; done", timeout_s=20).check()
+
+    @contextmanager
+    def losing(self, percent: int) -> Iterator[None]:
+        """So many of the packets that the unit sends are lost at random. By the kernel's own emulator of bad networks
+        (tc-netem), from inside: QEMU's network loses none.
+        """
+        self.guest.out("tc", "qdisc", "add", "dev", INTERFACE, "root", "netem", "loss", f"{percent}%")
+        try:
+            yield
+        finally:
+            self.guest.out("tc", "qdisc", "del", "dev", INTERFACE, "root")
+
+    def runs_at(self, mbit_s: int) -> None:
+        """The link has settled at this speed. A virtio card says what it was told, and that from inside."""
+        self.guest.out("ethtool", "-s", INTERFACE, "speed", str(mbit_s), "duplex", "full")
 
     @contextmanager
     def damaged(self, frames: int) -> Iterator[None]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.bench.hardware.medium import Medium
-from tests.bench.hardware.sata_smart import PASSED_TESTS, Attribute, AttributeTable, DriveState, SelfTest
+from tests.bench.hardware.sata_smart import (
+    PASSED_TESTS,
+    READ_FAILURE,
+    Attribute,
+    AttributeTable,
+    DriveState,
+    SelfTest,
+)
 from tests.bench.machine import Channel, Qemu
 from tests.bench.machine.innards import Innards
 
 CONTROLLER = "00:1f.2"
 """The AHCI controller of the q35 board."""
+FAILS_WITHIN_S = 0.1
+"""QEMU's drives pass at once; this long after that they have failed."""
 PATIENCE_S, USUAL_PATIENCE_S = 5, 30
 """How long the kernel waits for a command: where a fault makes it wait, and else (SD_TIMEOUT in drivers/scsi/sd.h)."""
 
@@ -67,6 +77,25 @@ class SataDrive:
         try:
             yield
         finally:
+            state.keep([])
+
+    @contextmanager
+    def failing_self_tests(self) -> Iterator[None]:
+        """Every self-test that the drive is told to make ends at a sector that it cannot read."""
+        state = self._state()
+        over = threading.Event()
+
+        def fail() -> None:
+            while not over.wait(FAILS_WITHIN_S):
+                state.fail_newest(READ_FAILURE)
+
+        thread = threading.Thread(target=fail, name="self-tests")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
             state.keep([])
 
     @contextmanager

@@ -78,7 +78,7 @@ class SelfTest(NamedTuple):
         return struct.pack("<BBHBI15x", self.kind, status, self.hours, 0, self.lba)
 
 
-LOG_HEAD, LOG_SIZE = 2, 512
+LOG_HEAD, ENTRY, LOG_SIZE = 2, 24, 512
 PASSED_TESTS = (SelfTest(1), SelfTest(2), SelfTest(1), SelfTest(1), SelfTest(2))
 """A row of tests that nobody runs by chance: after them the drive's log is found by its content."""
 
@@ -99,6 +99,13 @@ class DriveState:
         data = bytes(LOG_HEAD) + b"".join(test.entry() for test in tests)
         self._innards.write(self._log, data.ljust(LOG_SIZE, b"\0"))
         self._innards.write(self._pointer - 8, bytes([len(tests)]))
+
+    def fail_newest(self, status: int) -> None:
+        """Give the newest test of the log, where there is one, this status."""
+        (count,) = self._innards.read(self._pointer - 8, 1)
+        if count:
+            at = self._log + LOG_HEAD + (count - 1) * ENTRY + 1
+            self._innards.write(at, bytes([status << 4 | 9]))
 
     def count_errors(self, errors: int) -> None:
         """Above 0 the drive's own verdict is FAILED, and its error log has that many entries."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import time
+from enum import Enum
 
 from tests.bench.machine.usbredir import Setup, Speed, UsbDevice
 
@@ -80,8 +82,20 @@ class Hub(UsbDevice):
         return bytes([1 << port])
 
 
+class Picture(Enum):
+    """What a camera gives: a grey wall with the noise of a sensor, the same behind a closed shutter, one and the same
+    picture for ever, a wall of which each third picture breaks off in the middle, or nothing at all.
+    """
+
+    WALL = "wall"
+    DARK = "dark"
+    STUCK = "stuck"
+    TORN = "torn"
+    NONE = "none"
+
+
 class Camera(UsbDevice):
-    """A camera (USB Video Class 1.0) that gives grey pictures of 160 x 120 over a bulk endpoint."""
+    """A camera (USB Video Class 1.0) that gives pictures of 160 x 120 over a bulk endpoint."""
 
     texts = ("Hibertek", "HD Camera", "CAM2601044711")
     WIDTH, HEIGHT = 160, 120
@@ -90,9 +104,15 @@ class Camera(UsbDevice):
     """What uvcvideo asks for at a time: at most 32 packets of 512 bytes."""
     _INTERVAL = 333333  # 100 ns: 30 pictures a second
     _YUY2 = bytes.fromhex("5955593200001000800000aa00389b71")
+    _WALL, _DARK = bytes(112 + at % 32 for at in range(256)), bytes(16 + at % 3 for at in range(256))
+    """Noise by random bytes: how bright (ITU-R BT.601, where 16 is black and 128 a middle grey)."""
 
     def __init__(self, speed: Speed = Speed.HIGH) -> None:
         self.speed = speed
+        self.shows = Picture.WALL
+        self._noise = random.Random(2601)
+        self._picture = self._drawn(self._WALL)
+        self._number = 0
         self._packet = 512 if speed is Speed.HIGH else 64
         self._sent = 0
         self._odd = 0
@@ -135,18 +155,31 @@ class Camera(UsbDevice):
         chosen = struct.pack("<HBBI5HII", 0, 1, 1, self._INTERVAL, 0, 0, 0, 0, 0, self.FRAME, self.PAYLOAD)
         return {0x85: struct.pack("<H", len(chosen)), 0x86: b"\3"}.get(setup.request, chosen)[: setup.length]
 
-    def bulk_in(self, endpoint: int, length: int) -> bytes:
+    def bulk_in(self, endpoint: int, length: int) -> bytes | None:
         """The next part of a picture, with its header (2.4.3.3): whose picture's it is, and whether the last."""
+        if self.shows is Picture.NONE:
+            return None
         if self._sent == 0:
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._INTERVAL / 1e7
-        part = min(length - 2, self.FRAME - self._sent)
-        self._sent += part
-        ends = self._sent >= self.FRAME
+            self._number += 1
+            if self.shows is not Picture.STUCK:
+                self._picture = self._drawn(self._DARK if self.shows is Picture.DARK else self._WALL)
+        torn = self.shows is Picture.TORN and self._number % 3 == 0
+        end = self.FRAME // 2 if torn else self.FRAME
+        part = self._picture[self._sent : min(self._sent + length - 2, end)]
+        self._sent += len(part)
+        ends = self._sent >= end
         header = bytes([2, 0x80 | (2 if ends else 0) | self._odd])
         if ends:
             self._sent, self._odd = 0, self._odd ^ 1
-        return header + b"\x80" * part
+        return header + part
+
+    def _drawn(self, brightness: bytes) -> bytes:
+        """A picture without colours: every other byte of it is how bright."""
+        picture = bytearray(b"\x80" * self.FRAME)
+        picture[::2] = self._noise.randbytes(self.FRAME // 2).translate(brightness)
+        return bytes(picture)
 
 
 class Stick(UsbDevice):

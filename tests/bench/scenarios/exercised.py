@@ -14,15 +14,15 @@ from tests.bench.hardware.processor import CORRECTED_MEMORY
 from tests.bench.scenario import Check, Expected, scenario
 
 WATCHED = "until test -e /var/lib/aiodiag/runs/*/attachments/counters-tree-before.json; do sleep 0.1; done"
-"""Until the counters were looked at before the memory test: all watchers and the test begin together. Nothing more is
+"""Until the counters were looked at before a test: all watchers and the test begin together. Nothing more is
 asked, for the test leaves a guest no time to look around.
 """
 BEGUN_S = 200.0
 
 
 @contextmanager
-def _meanwhile(aio: VirtualAio, fault: Callable[[], None]) -> Iterator[None]:
-    """What is done goes on until the fault has come, in the middle of the memory test."""
+def meanwhile(aio: VirtualAio, fault: Callable[[], None]) -> Iterator[None]:
+    """What is done goes on until the fault has come, in the middle of a test."""
     came = threading.Event()
 
     def wait_and_do() -> None:
@@ -48,7 +48,7 @@ def _meanwhile(aio: VirtualAio, fault: Callable[[], None]) -> Iterator[None]:
 )
 def memory_corrected_under_load(aio: VirtualAio, check: Check) -> None:
     """The memory controller corrects an error of the memory while the memory is tested."""
-    with _meanwhile(aio, lambda: aio.processor.corrected_error(CORRECTED_MEMORY)):
+    with meanwhile(aio, lambda: aio.processor.corrected_error(CORRECTED_MEMORY)):
         check()
     said = aio.guest.out("dmesg")
     proven("[Hardware Error]" in said, "the kernel reports it", said)
@@ -63,7 +63,7 @@ def memory_corrected_under_load(aio: VirtualAio, check: Check) -> None:
 )
 def usb_built_in_lost_under_load(aio: VirtualAio, check: Check) -> None:
     """A built-in USB device (the camera) drops out once, and comes back, while the memory is tested."""
-    with _meanwhile(aio, lambda: aio.camera.drop_out(1)):
+    with meanwhile(aio, lambda: aio.camera.drop_out(1)):
         check()
     said = aio.guest.out("dmesg")
     proven(said.count(f"usb {ON_USB}: USB disconnect") == 1, "the kernel tells of one", said)
@@ -79,7 +79,7 @@ def usb_built_in_lost_under_load(aio: VirtualAio, check: Check) -> None:
 )
 def pcie_error_under_load(aio: VirtualAio, check: Check) -> None:
     """A transfer over the drive's link is lost while the memory is tested."""
-    with _meanwhile(aio, lambda: aio.pcie.uncorrected(COMPLETION_TIMEOUT)):
+    with meanwhile(aio, lambda: aio.pcie.uncorrected(COMPLETION_TIMEOUT)):
         check()
     said = aio.guest.read(f"/sys/bus/pci/devices/{PORT_IN_GUEST}/aer_dev_nonfatal")
     proven("CmpltTO 1\n" in said, "the kernel counted the error", said)

@@ -21,6 +21,8 @@ def scenario(**changes: Any) -> Scenario:
         customer="",
         symptom=None,
         plan="quick",
+        tests=(),
+        seconds=20.0,
         language="en",
         expected=(),
         tolerated=(),
