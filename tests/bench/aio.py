@@ -194,10 +194,10 @@ class VirtualAio:
         self.qemu.qmp("quit")
         self.qemu.process.wait()
         for name in ("ram", "root.qcow2"):
-            _copy(self.folder / name, snapshot / name)
+            _copy(self.folder / name, snapshot / name, holes="always")
 
     def _restore(self, snapshot: Path) -> None:
-        _copy(snapshot / "ram", self.folder / "ram")
+        _copy(snapshot / "ram", self.folder / "ram", holes="auto")
         _overlay(snapshot / "root.qcow2", self.folder / "root.qcow2")
         self._begin("-incoming", "defer")
         assert self.qemu is not None
@@ -286,5 +286,6 @@ def _overlay(backing: Path, disk: Path) -> None:
     subprocess.run(["/usr/bin/qemu-img", *words], check=True)
 
 
-def _copy(source: Path, target: Path) -> None:
-    subprocess.run(["/bin/cp", "--sparse=always", str(source), str(target)], check=True)
+def _copy(source: Path, target: Path, *, holes: str) -> None:
+    """Zeros become holes, "always"; or, twice as fast, only what is a hole stays one ("auto")."""
+    subprocess.run(["/bin/cp", f"--sparse={holes}", str(source), str(target)], check=True)
