@@ -16,11 +16,11 @@ SURVIVED = "EIO:61:84:110:121"
 """By number where fio knows no name: ENODATA, EILSEQ, ETIMEDOUT, EREMOTEIO (include/uapi/asm-generic/errno.h)."""
 FAILED = re.compile(
     r"^fio: io_u error on file [^\n]{1,200}: (?:Input/output error|No data available|Remote I/O error"
-    r"|Connection timed out|Invalid or incomplete multibyte or wide character): (?:read|write)"
-    r" offset=(\d{1,19}), buflen=(\d{1,10})$",
+    r"|Connection timed out|Invalid or incomplete multibyte or wide character): (?P<what>read|write)"
+    r" offset=(?P<offset>\d{1,19}), buflen=(?P<length>\d{1,10})$",
     re.MULTILINE | re.ASCII,
 )
-"""A read or write that failed: its offset and length in bytes."""
+"""A read or write that failed (``what``), with its ``offset`` and ``length`` in bytes."""
 
 
 def job(printed: Evidence) -> Any:

@@ -209,7 +209,7 @@ def _number(text: str) -> int:
 
 def _failed(said: str) -> list[tuple[int, int]]:
     """Offset and length, in bytes, of each read that failed; sorted."""
-    return sorted({(int(m[1]), int(m[2])) for m in FAILED.finditer(said)})
+    return sorted({(int(m["offset"]), int(m["length"])) for m in FAILED.finditer(said)})
 
 
 def _bad_map(blocks: Sequence[tuple[int, int]], pieces: Sequence[tuple[int, int]]) -> str:

@@ -110,6 +110,14 @@ def test_what_fails_is_a_fault_of_the_drive(what: str) -> None:
     assert (finding.code, finding.values["count"]) == ("DISK-1538", 1)
 
 
+def test_what_could_not_be_written_does_not_come_back_different_as_well() -> None:
+    refused = ERROR.format("write").replace("65011712", "5242880")
+    assert (values(gathered(said=DIFFERENT + refused))["mismatches"], values(gathered(said=refused))["errors"]) == (
+        1,
+        1,
+    )
+
+
 def test_a_drive_that_is_full_is_no_fault_of_it() -> None:
     document = {"jobs": [{"error": 28, "write": {"io_bytes": 0}}]}
     gap = only_gap(gathered(document, None, FULL))
