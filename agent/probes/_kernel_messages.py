@@ -101,7 +101,7 @@ def survey(messages: Iterable[Message], before: Iterable[str] = ()) -> list[Seen
     devices = Devices()
     for text in before:
         devices.hear(text)
-    for message, active in _with_patterns(_with_context(messages)):
+    for message, active in _with_patterns(_with_context(_but_for_waking(messages))):
         devices.hear(message.text)
         counted.take(message, active)
     return counted.result(devices)
@@ -220,6 +220,28 @@ def _match(text: str, patterns: tuple[_Pattern, ...]) -> tuple[Family, str, str,
                 groups = match.groupdict()
                 return family, literal, (groups.get("device") or "").strip(), int(groups.get("times") or 1)
     return None
+
+
+_WAKING = re.compile(r"PM: (?:suspend|hibernation: hibernation) (?P<what>entry|exit)")
+"""Before the unit falls asleep, and once it is awake again (kernel/power/suspend.c, hibernate.c)."""
+_STARTED = "Linux version "
+_RESET = re.compile(r"usb \d{1,4}-[\d.]{1,20}: reset ")
+
+
+def _but_for_waking(messages: Iterable[Message]) -> Iterator[Message]:
+    """Leave out that USB devices are reset while the unit wakes up: so is each of them, time after time, where the
+    controller had no power meanwhile (drivers/usb/core/hub.c, ``reset_resume``), and nothing is wrong with them.
+    """
+    waking = False
+    for message in messages:
+        text = message.text
+        if "PM: " in text and (told := _WAKING.search(text)):
+            waking = told["what"] == "entry"
+        elif text.startswith(_STARTED):
+            waking = False  # it did not wake up
+        elif waking and " reset " in text and _RESET.search(text):
+            continue
+        yield message
 
 
 _SEVERITY = re.compile(r"\[Hardware Error\]: +(?:event severity|Error \d+, type): (\w+)")

@@ -69,10 +69,6 @@ class Camera(Part):
         finally:
             camera.shows = Picture.WALL
 
-    def come_off(self) -> None:
-        """Its cable inside comes off, for good. Nobody waits until the guest has seen it, which may be asleep."""
-        self._redirected.unplug()
-
     def drop_out(self, times: int) -> None:
         """Its plug has a bad contact: it goes and comes back, so many times."""
         for _ in range(times):

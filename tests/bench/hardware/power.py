@@ -5,9 +5,7 @@ The power itself is the machine's: ``aio.power_cut()`` and ``aio.power_on()``.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.hardware import registers
@@ -16,8 +14,6 @@ from tests.bench.machine.debugger import Debugger
 
 WATCHDOG_S = 15
 """Seconds without a sign of life; a busy guest must not miss them."""
-LOOK_S = 0.5
-"""Seconds between two looks whether the machine sleeps."""
 _WATCHDOG_STATE = "/sys/class/watchdog/watchdog0/state"
 
 
@@ -67,32 +63,6 @@ class Power(Part):
     def freeze(self) -> None:
         """Nothing moves any more in the whole machine, clocks included."""
         self.qemu.qmp("stop")
-
-    @contextmanager
-    def whenever_asleep(self, do: Callable[[], None]) -> Iterator[None]:
-        """Something happens each time that the machine has just fallen asleep (ACPI S3)."""
-        over = threading.Event()
-
-        def watch() -> None:
-            was_asleep = False
-            while not over.wait(LOOK_S):
-                asleep = self.qemu.qmp("query-status")["status"] == "suspended"
-                if asleep and not was_asleep:
-                    time.sleep(LOOK_S)
-                    do()
-                was_asleep = asleep
-
-        thread = threading.Thread(target=watch, name="sleep")
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
-    def wake(self) -> None:
-        """Something wakes the machine that is no alarm of its clock: a plug that is touched, a mouse."""
-        self.qemu.qmp("system_wakeup")
 
     def reset(self) -> None:
         """The reset line: everything starts anew on the spot."""

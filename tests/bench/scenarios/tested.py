@@ -236,39 +236,6 @@ def fan_does_not_follow(aio: VirtualAio, check: Check) -> None:
         check()
 
 
-@scenario(
-    "tested",
-    "sleep",
-    customer="It wakes up in the middle of the night, all by itself.",
-    tests=["suspend"],
-    seconds=60.0,
-    expected=[Expected("DOWN-8777", "motherboard", "warning", "")],
-)
-def wakes_by_itself(aio: VirtualAio, check: Check) -> None:
-    """Whenever the unit has fallen asleep, something wakes it after a second."""
-    with aio.power.whenever_asleep(aio.power.wake):
-        check()
-    said = aio.guest.read("/sys/power/suspend_stats/success")
-    proven(int(said) >= 2, "the kernel has slept and was woken", said)
-
-
-@scenario(
-    "tested",
-    "sleep",
-    customer="After a break the camera is gone until I restart.",
-    tests=["suspend"],
-    seconds=60.0,
-    expected=[Expected("DOWN-8789", "usb-port", "warning", ON_USB)],
-    tolerated=["USB-7247"],  # a built-in device drops out: the same, as the kernel saw it
-)
-def camera_lost_in_sleep(aio: VirtualAio, check: Check) -> None:
-    """The camera goes away while the unit sleeps, and does not come back."""
-    with aio.power.whenever_asleep(aio.camera.come_off):
-        check()
-    said = aio.guest.run("v4l2-ctl", "--list-devices")
-    proven("HD Camera" not in said.out, "v4l2-ctl finds no camera", said.out)
-
-
 def _pictures(aio: VirtualAio, count: int) -> bytes:
     """What v4l2-ctl gets of the camera."""
     aio.guest.shell(PICTURES.format(count=count), timeout_s=30).check()

@@ -13,7 +13,7 @@ from tests.bench import personality
 from tests.bench.scenario import Scenario, scenarios
 
 ALL = scenarios()
-OTHER_PART = {"NET-7557": ComponentKind.ETHERNET, "DOWN-8789": ComponentKind.USB_PORT}
+OTHER_PART = {"NET-7557": ComponentKind.ETHERNET}
 """Codes of two parts, with the one that the catalogue does not name."""
 each = pytest.mark.parametrize("scenario", ALL, ids=[s.name for s in ALL])
 

@@ -280,6 +280,29 @@ def test_from_a_read_error_to_a_finding() -> None:
     assert {r.name for r in finding.evidence} == {"kernel_log.disk_media.count", "kernel_log.disk_media.line"}
 
 
+# Eight times asleep, on a virtual machine whose USB controller has no power meanwhile.
+WOKEN = """[ 99.1] PM: suspend entry (deep)
+[ 101.9] xhci_hcd 0000:00:05.0: xHC error in resume, USBSTS 0x401, Reinit
+[ 103.1] usb 1-3: reset high-speed USB device number 2 using xhci_hcd
+[ 103.7] usb 1-1: reset high-speed USB device number 3 using xhci_hcd
+[ 104.0] PM: suspend exit
+"""
+RESET = "[ 105.0] usb 1-3: reset high-speed USB device number 2 using xhci_hcd\n"
+
+
+def test_devices_that_are_reset_when_the_unit_wakes_up_are_sound() -> None:
+    assert not list(messages(read(log(WOKEN * 8))))
+
+
+@pytest.mark.parametrize(
+    "between", ["", "[ 0.0] Linux version 6.1.0-28-amd64\n", "PM: hibernation: hibernation exit\n"]
+)
+def test_resets_of_a_unit_that_is_awake_count(between: str) -> None:
+    asleep = "" if not between else "[ 99.1] PM: suspend entry (deep)\n"
+    (found,) = messages(read(log(WOKEN * 8 + asleep + between + RESET * 6)))
+    assert (found.code, found.subject, found.values["count"]) == ("LOG-8565", "1-3", 6)
+
+
 def test_one_link_reset_is_no_finding() -> None:
     assert not list(messages(read(log("[ 1.0] ata1: hard resetting link\n"))))
     assert list(messages(read(log("[ 1.0] ata1: hard resetting link\n" * 2))))
