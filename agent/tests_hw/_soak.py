@@ -16,8 +16,10 @@ Look = list[Any]
 all ticks, since the start; the energy counter (µJ), ``None`` where it is not told; the sensors (m°C, those of fans
 turns a minute, or ``None``).
 """
-FAN = re.compile(r"/fan\d{1,3}_input$", re.ASCII)
-"""What the path of a fan's speed ends with (Documentation/hwmon/sysfs-interface.rst)."""
+FAN = re.compile(r"/fan(?:\d{1,3}_input|_speed_rpm)$", re.ASCII)
+"""What the path of a fan's speed ends with (Documentation/hwmon/sysfs-interface.rst, admin-guide/acpi/
+fan_performance_states.rst).
+"""
 MOST_W = 2000.0
 """More than any processor of an all-in-one takes: a counter that was set back, or read in the wrong unit; ours."""
 _HUGE = 1 << 62

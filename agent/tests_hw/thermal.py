@@ -10,9 +10,9 @@ load) and ``thermal_test.rise_error``, its standard error; ``thermal_test.rise_p
 else by load: ``thermal_test.rest`` (°C without any drive), ``thermal_test.tau`` (s), ``thermal_test.residual`` (K, root
 mean square), ``thermal_test.plateau`` (°C, where it settles under what heated it in the second half of the soak) and
 ``thermal_test.plateau_error`` (K). Of the unit: ``thermal_test.load`` (1, mean under the exerciser),
-``thermal_test.power`` (W, the same) and ``thermal_test.samples`` (count). Of each fan, subjects ``hwmon2/CPU Fan``, as
-medians: ``thermal_test.fan.rest`` (rpm before the soak), ``thermal_test.fan.hot`` (rpm in its second half) and
-``thermal_test.fan.after`` (rpm in the last tenth of the time).
+``thermal_test.power`` (W, the same) and ``thermal_test.samples`` (count). Of each fan, subjects ``hwmon2/CPU Fan`` and
+``acpi_fan-PNP0C0B:00/fan``, as medians: ``thermal_test.fan.rest`` (rpm before the soak), ``thermal_test.fan.hot`` (rpm
+in its second half) and ``thermal_test.fan.after`` (rpm in the last tenth of the time).
 
 A rise is a difference and does not depend on the room; rest, peak and plateau do.
 Source of the formats: Linux Documentation/driver-api/thermal/sysfs-api.rst and hwmon/sysfs-interface.rst (m°C, rpm),
@@ -53,6 +53,12 @@ coretemp.rst, k10temp.rst)."""
 
 _ZONES = "/sys/class/thermal/thermal_zone*"
 _CHIPS = "/sys/class/hwmon/hwmon*"
+_ACPI_FANS = "/sys/bus/platform/drivers/acpi-fan"
+_FANS = (
+    f"{_CHIPS}/fan*_input",
+    f"{_CHIPS}/device/fan*_input",  # where drivers of the older kind have them
+    f"{_ACPI_FANS}/*/firmware_node/fan_speed_rpm",
+)
 _ENERGY = "/sys/class/powercap/intel-rapl:0"
 _STAT = "/proc/stat"
 _KIND = "thermal-test-json"
@@ -103,8 +109,9 @@ class ThermalTest(HardwareTest):
             f"{_CHIPS}/name",
             f"{_CHIPS}/temp1_input",
             f"{_CHIPS}/temp1_label",
-            f"{_CHIPS}/fan*_input",
+            *_FANS,
             f"{_CHIPS}/fan*_label",
+            f"{_CHIPS}/device/fan*_label",
             f"{_ENERGY}/name",
             f"{_ENERGY}/max_energy_range_uj",
             subject="sensors",
@@ -113,7 +120,7 @@ class ThermalTest(HardwareTest):
         paths = [path for path in _sensors(sensors.tree()).values() if host.exists(path)]
         if version.problem or not paths:
             return
-        paths += sensors.tree().paths(f"{_CHIPS}/fan*_input")
+        paths += [path for place in _FANS for path in sensors.tree().paths(place)]
         soak_s = max(1, int(bout.seconds * SOAK))
         # Products of matrices work the floating-point units, the caches and so the heat sink hardest.
         args = ("--matrix", "0", "--seed", str(bout.seed), "--timeout", f"{soak_s}s", "--temp-path", str(bout.scratch))
@@ -217,14 +224,21 @@ def _of_fans(soak: Soak, tree: Tree, time_: str) -> Iterator[Reading]:
         "after": slice(-max(1, len(soak.times) // 10), None),
     }
     for path, series in soak.rpm.items():
-        label = tree.text(path.removesuffix("input") + "label") or path.rpartition("/")[2].removesuffix("_input")
-        subject = f"{path.split('/')[4]}/{''.join(c for c in label if c.isprintable())[:40]}"
+        subject = _fan(path, tree)
         told = {name: [n for n in series[part] if n is not None and 0 <= n < MOST_RPM] for name, part in parts.items()}
         if told["rest"] and told["hot"]:
             for name, speeds in told.items():
                 if speeds:
                     rpm = round(statistics.median(speeds))
                     yield Reading(f"thermal_test.fan.{name}", rpm, "rpm", ComponentKind.FAN, subject, path, time_)
+
+
+def _fan(path: str, tree: Tree) -> str:
+    """Its name; that of a fan of firmware is the one that the board's probe gives it."""
+    if path.startswith(_ACPI_FANS):
+        return f"acpi_fan-{path.split('/')[6]}/fan"
+    label = tree.text(path.removesuffix("input") + "label") or path.rpartition("/")[2].removesuffix("_input")
+    return f"{path.split('/')[4]}/{''.join(c for c in label if c.isprintable())[:40]}"
 
 
 def _of_sensor(soak: Soak, path: str, name: str, tree: Tree, time_: str) -> Iterator[Reading]:

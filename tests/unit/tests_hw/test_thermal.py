@@ -264,9 +264,14 @@ def test_a_heat_sink_that_is_so_many_times_harder_to_cool_rises_so_many_times_as
     assert [f.values["percent"] for f in against(blocked, healthy)] == [30, 30]
 
 
-def with_fans(seen: Sequence[Evidence], *speeds: tuple[int | None, int | None]) -> list[Evidence]:
+CHIP_FAN = "/sys/class/hwmon/hwmon4/fan{}_input"
+
+
+def with_fans(
+    seen: Sequence[Evidence], *speeds: tuple[int | None, int | None], place: str = CHIP_FAN
+) -> list[Evidence]:
     """The same soak of a unit whose fans have one speed at rest and another one from 20 s after the heat comes on."""
-    fans = [f"/sys/class/hwmon/hwmon4/fan{n}_input" for n, _ in enumerate(speeds, 1)]
+    fans = [place.format(n) for n, _ in enumerate(speeds, 1)]
     found = []
     for piece in seen:
         loaded = json.loads(piece.data) if piece.kind in {"tree", "thermal-test-json"} else {}
@@ -294,6 +299,18 @@ def test_fans_are_measured_beside_the_temperatures() -> None:
     assert {r.component for r in found if ".fan." in r.name} == {ComponentKind.FAN}
     assert number(found, "rise_per_watt") == number(readings(soak(2.0)), "rise_per_watt")
     assert [*fans_do_not_follow(found), *fan_stops(found)] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "subject"),
+    [
+        ("/sys/class/hwmon/hwmon4/device/fan{}_input", "hwmon4/fan1"),
+        ("/sys/bus/platform/drivers/acpi-fan/PNP0C0B:00/firmware_node/fan_speed_rpm", "acpi_fan-PNP0C0B:00/fan"),
+    ],
+)
+def test_fans_of_older_drivers_and_of_firmware_are_fans(place: str, subject: str) -> None:
+    (finding,) = fan_stops(readings(with_fans(soak(1.0), (900, 0), place=place)))
+    assert (finding.code, finding.subject) == ("FAN-2569", subject)
 
 
 def test_no_fan_that_follows_the_heat() -> None:
