@@ -108,7 +108,7 @@ def test_findings_and_inventory_are_seen(
     shown = browser.find_element(By.TAG_NAME, "main").text
     for expected in (
         "A fault was found",
-        "The drive cannot read some of its data",
+        "The drive cannot read or write some of its data",
         "Save your data now",
         "S5Y1NX0R123456",
         "sudo aiodiag probe storage",
@@ -138,6 +138,6 @@ def test_details_open_without_any_script(browser: webdriver.Chrome, case_page: s
 def test_the_language_is_switched_and_the_journal_read(browser: webdriver.Chrome, case_page: str) -> None:
     _show(browser, case_page, 1280)
     browser.find_element(By.LINK_TEXT, "繁體中文").click()
-    assert "硬碟有部分資料無法讀取" in browser.find_element(By.TAG_NAME, "main").text
+    assert "硬碟有部分資料無法讀取或寫入" in browser.find_element(By.TAG_NAME, "main").text
     browser.find_element(By.XPATH, "//a[@class='button'][contains(@href, '/journal?')]").click()
     assert "testRunStart" in browser.find_element(By.TAG_NAME, "main").text

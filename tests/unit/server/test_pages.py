@@ -78,7 +78,7 @@ def test_the_case_page_shows_what_was_found(bench: Bench) -> None:
         opened.case.rma,
         SERIAL,
         "A fault was found",
-        "The drive cannot read some of its data",
+        "The drive cannot read or write some of its data",
         "drive sda reported 3 times",
         "Save your data now",
         "77 %",
@@ -98,9 +98,9 @@ def test_the_case_page_shows_what_was_found(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("query", "header", "expected", "tag"),
     [
-        ("&lang=es", "", "La unidad no puede leer parte de sus datos", "es"),
-        ("&lang=zh_Hant", "", "硬碟有部分資料無法讀取", "zh-Hant"),
-        ("", "fr, zh-TW;q=0.9, en;q=0.1", "硬碟有部分資料無法讀取", "zh-Hant"),
+        ("&lang=es", "", "La unidad no puede leer o escribir parte de sus datos", "es"),
+        ("&lang=zh_Hant", "", "硬碟有部分資料無法讀取或寫入", "zh-Hant"),
+        ("", "fr, zh-TW;q=0.9, en;q=0.1", "硬碟有部分資料無法讀取或寫入", "zh-Hant"),
         ("", "es-MX,es;q=0.9", "La unidad no puede leer", "es"),
         ("&lang=xx", "de;q=banana, *;q=0", "The drive cannot read", "en"),
     ],

@@ -50,7 +50,7 @@ def test_a_unit_without_internet_opens_its_case_by_a_phone(bench: Bench) -> None
     assert opened.claim not in answer.text
 
 
-@pytest.mark.parametrize(("lang", "title"), [("es", "La unidad no puede leer"), ("zh_Hant", "硬碟有部分資料無法讀取")])
+@pytest.mark.parametrize(("lang", "title"), [("es", "La unidad no puede leer"), ("zh_Hant", "硬碟有部分資料無法讀取或寫入")])
 def test_in_the_readers_language_and_in_lower_case(bench: Bench, lang: str, title: str) -> None:
     opened, device = enrolled(bench)
     path = path_of(code(opened.case.rma).signed(device.key.signer)).replace("/Q/", "/q/")
@@ -162,7 +162,7 @@ def test_digits_of_a_caller(bench: Bench, tmp_path: Path) -> None:
 def test_digits_on_the_command_line() -> None:
     done = server("code", "284", "012", "347")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "LOG-8400  The drive cannot read some of its data" in done.stdout
+    assert "LOG-8400  The drive cannot read or write some of its data" in done.stdout
     assert "1234" in done.stdout
     wrong = server("code", "284012348")
     assert (wrong.returncode, wrong.stdout, wrong.stderr) == (2, "", "aiodiag-server: a digit is wrong\n")
