@@ -8,6 +8,8 @@ import pytest
 import requests
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 from server_stub.cases import open_case
 from server_stub.db import CaseStatus
@@ -34,14 +36,14 @@ def test_somebody_signs_in_decides_and_signs_out_in_their_language(browser: webd
         browser.get(f"{base}/staff/cases/{rma}?lang=es")
         browser.find_element(By.NAME, "name").send_keys("ana")
         browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-        browser.find_element(By.CSS_SELECTOR, "main button").click()
+        _send(browser, "main button")
         assert browser.current_url == f"{base}/staff/cases/{rma}?lang=es"
         assert "espera una decisión" in browser.find_element(By.TAG_NAME, "main").text
 
-        browser.find_element(By.CSS_SELECTOR, "button[value=accept]").click()
+        _send(browser, "button[value=accept]")
         assert "espera una decisión" not in browser.find_element(By.TAG_NAME, "main").text
 
-        browser.find_element(By.CSS_SELECTOR, "form[action^='/staff/sign-out'] button").click()
+        _send(browser, "form[action^='/staff/sign-out'] button")
         browser.get(f"{base}/staff/cases/{rma}")
         assert "/staff/sign-in" in browser.current_url
 
@@ -56,14 +58,21 @@ def test_a_case_is_shipped_by_its_form(browser: webdriver.Chrome, tmp_path: Path
         browser.get(f"{base}/staff/cases/{rma}?lang=en")
         browser.find_element(By.NAME, "name").send_keys("sue")
         browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-        browser.find_element(By.CSS_SELECTOR, "main button").click()
+        _send(browser, "main button")
 
         browser.find_element(By.NAME, "note").send_keys("Drive exchanged")
         browser.find_element(By.CSS_SELECTOR, "button[value=quality-control]").click()
         told = browser.find_element(By.NAME, "tracking")  # still there: the browser does not send it without
         told.send_keys("1Z999AA10123456784")
-        browser.find_element(By.CSS_SELECTOR, "button[value=quality-control]").click()
+        _send(browser, "button[value=quality-control]")
         shown = browser.find_element(By.TAG_NAME, "main").text
         assert "The case moved to the step “Quality control”; Tracking number: 1Z999AA10123456784" in shown
         assert "Drive exchanged" in shown
         assert not browser.find_elements(By.CSS_SELECTOR, "button[name=to]")  # the next step is another role's
+
+
+def _send(browser: webdriver.Chrome, button: str) -> None:
+    """Send a form by its button, and wait until the page that had it is gone."""
+    page = browser.find_element(By.TAG_NAME, "main")
+    browser.find_element(By.CSS_SELECTOR, button).click()
+    WebDriverWait(browser, 20).until(staleness_of(page))

@@ -50,7 +50,9 @@ def test_a_unit_without_internet_opens_its_case_by_a_phone(bench: Bench) -> None
     assert opened.claim not in answer.text
 
 
-@pytest.mark.parametrize(("lang", "title"), [("es", "La unidad no puede leer"), ("zh_Hant", "硬碟有部分資料無法讀取或寫入")])
+@pytest.mark.parametrize(
+    ("lang", "title"), [("es", "La unidad no puede leer"), ("zh_Hant", "硬碟有部分資料無法讀取或寫入")]
+)
 def test_in_the_readers_language_and_in_lower_case(bench: Bench, lang: str, title: str) -> None:
     opened, device = enrolled(bench)
     path = path_of(code(opened.case.rma).signed(device.key.signer)).replace("/Q/", "/q/")
