@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from agent.host import Host
-from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Readings, Text, Tree, Value
 from agent.probes._probe import Probe, Seen
 from agent.probes._sensors import printed
 
@@ -41,6 +43,8 @@ _ZONE_KINDS = (
 )
 _TIMEOUT_S = 5.0
 """For one zone or device. Firmware that works answers in ms; ours."""
+_FOLLOWS_S = 3.0
+"""Within which a fan is driven up, once it has become hot; ours: the kernel looks at a zone each few seconds."""
 
 
 class ThermalsProbe(Probe):
@@ -64,10 +68,12 @@ class ThermalsProbe(Probe):
     """
 
     area = "thermals"
-    timeout_s = 10.0
+    timeout_s = 2 * _TIMEOUT_S + _FOLLOWS_S + 2.0
 
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
-        """Zones and devices side by side, since some wait for firmware; the processors are one more."""
+        """Zones and devices side by side, since some wait for firmware; the processors are one more. Where it has just
+        become hot, and the fan is still to be driven up, a second look is what counts.
+        """
         readers: dict[str, Callable[[], Evidence]] = {"cpu": partial(_read_processors, host)}
         for path in host.glob(f"{THERMAL}/thermal_zone*"):
             readers[_name(path)] = partial(_read_files, host, path, "type", "temp", "mode", "policy", "trip_point_*")
@@ -75,7 +81,14 @@ class ThermalsProbe(Probe):
             readers[_name(path)] = partial(_read_files, host, path, "type", "cur_state", "max_state")
         for path in host.glob(f"{HWMON}/hwmon*"):
             readers[_name(path)] = partial(_read_chip, host, path)
-        yield from host.each(readers, lambda name: readers[name](), timeout_s=_TIMEOUT_S)
+        seen = []
+        for piece in host.each(readers, lambda name: readers[name](), timeout_s=_TIMEOUT_S):
+            seen += [piece] if isinstance(piece, Evidence) else []
+            yield piece
+        if _waits_for_its_fan(self.interpret(seen)):
+            time.sleep(_FOLLOWS_S)
+            again = [name for name in readers if name.startswith(("thermal_zone", "cooling_device"))]
+            yield from host.each(again, lambda name: readers[name](), timeout_s=_TIMEOUT_S)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
         """Without any temperature that can be trusted the area is unsupported."""
@@ -92,6 +105,17 @@ class ThermalsProbe(Probe):
 
 
 PROBE = ThermalsProbe()
+
+
+def _waits_for_its_fan(seen: Iterable[Seen]) -> bool:
+    """Whether a zone is at the point at which its fan is driven up, and no fan is."""
+    readings = Readings(item for item in seen if isinstance(item, Reading))
+    fans = [r for r in readings.all("thermals.cooling.state") if r.component is ComponentKind.FAN]
+    hot = any(
+        (readings.number("thermals.temperature", trip.subject) or 0.0) >= (trip.number or math.inf)
+        for trip in readings.all("thermals.trip.active")
+    )
+    return hot and bool(fans) and all(fan.value == 0 for fan in fans)
 
 
 def _name(path: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.host import Host
 from agent.model import Evidence, Gap, Outcome, Reading, Readings
 from agent.probes.thermals import PROBE
+from agent.rules.thermals import answer_to_heat
 
 TIME = "2026-01-01T00:00:00Z"
 ZONE = "/sys/class/thermal/thermal_zone0"
@@ -36,6 +37,37 @@ def look(root: Path) -> tuple[Readings, list[Gap]]:
 
 def values(readings: Readings, subject: str) -> dict[str, object]:
     return {r.name.removeprefix("thermals."): r.value for r in readings if r.subject == subject}
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_fan_that_is_still_to_be_driven_up_is_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follows: bool
+) -> None:
+    fan = "/sys/class/thermal/cooling_device0"
+    zone = {"type": "acpitz", "temp": "72000", "trip_point_0_type": "active", "trip_point_0_temp": "65000"}
+    write(tmp_path, {f"{ZONE}/{name}": text for name, text in zone.items()})
+    write(tmp_path, {f"{fan}/type": "Fan", f"{fan}/cur_state": "0", f"{fan}/max_state": "3"})
+    waited: list[float] = []
+
+    def pass_time(seconds: float) -> None:
+        waited.append(seconds)
+        write(tmp_path, {f"{ZONE}/temp": "71000", f"{fan}/cur_state": "3" if follows else "0"})
+
+    monkeypatch.setattr("agent.probes.thermals.time.sleep", pass_time)
+    readings, gaps = look(tmp_path)
+    assert (gaps, len(waited)) == ([], 1)
+    assert values(readings, "thermal_zone0")["temperature"] == 71.0
+    assert values(readings, "cooling_device0")["cooling.state"] == (3 if follows else 0)
+    assert len(list(answer_to_heat(readings))) == (0 if follows else 1)
+
+
+def test_a_fan_that_turns_faster_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fan = "/sys/class/thermal/cooling_device0"
+    zone = {"type": "acpitz", "temp": "72000", "trip_point_0_type": "active", "trip_point_0_temp": "65000"}
+    write(tmp_path, {f"{ZONE}/{name}": text for name, text in zone.items()})
+    write(tmp_path, {f"{fan}/type": "Fan", f"{fan}/cur_state": "1", f"{fan}/max_state": "3"})
+    monkeypatch.setattr("agent.probes.thermals.time.sleep", lambda _: pytest.fail("waited"))
+    assert look(tmp_path)[1] == []
 
 
 def test_a_zone_with_its_trip_points(tmp_path: Path) -> None:
