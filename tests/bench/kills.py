@@ -32,6 +32,7 @@ _WAITING = "/var/lib/aiodiag/resume"
 _CONSOLE = "/dev/ttyS0"
 _TURNS = (("selfcheck",), ("replay", "--symptom", "restarts", "--round", "20", "--hours", "0.3"))
 _STEP = re.compile(r"(?P<word>.+): (?P<outcome>[^:]+) \(\d+\.\d s\)")
+_PROMPT = re.compile(r"^\S+ login: ")
 _ROUND = re.compile(r"round (?P<number>\d+) \(")
 WENT_DOWN = ("the unit went down", "the unit went down {seconds} s after the test began")
 WENT_DOWN_WARM = "the unit went down {seconds} s after the test began, at {temperature} °C"
@@ -151,11 +152,17 @@ def _begin(aio: VirtualAio, words: Sequence[str]) -> None:
     aio.guest.start("/bin/sh", "-c", script, "sh", COMMAND, *words)
 
 
-def _lines(aio: VirtualAio) -> list[str]:
-    """The whole lines of progress on the console: the last one may have been cut off."""
-    text = (aio.folder / "console.log").read_bytes().decode("utf-8", "replace")
-    lines = [line.rstrip("\r\n") for line in text.splitlines(keepends=True) if line.endswith("\n")]
+def lines_of_progress(console: str) -> list[str]:
+    """The whole lines of progress on a console: the last one may have been cut off, and before the first may stand that
+    somebody may log in.
+    """
+    whole = [line.rstrip("\r\n") for line in console.splitlines(keepends=True) if line.endswith("\n")]
+    lines = [_PROMPT.sub("", line) for line in whole]
     return [line for line in lines if _STEP.fullmatch(line) or _ROUND.match(line)]
+
+
+def _lines(aio: VirtualAio) -> list[str]:
+    return lines_of_progress((aio.folder / "console.log").read_bytes().decode("utf-8", "replace"))
 
 
 def _lost(aio: VirtualAio, lines: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from agent.cli.progress import Lines
 from agent.model import Outcome, Text
 from agent.model.run_view import RunView, StepView
 from agent.runner.step import Step, StepResult
-from tests.bench.kills import lost_lines, unfinished
+from tests.bench.kills import lines_of_progress, lost_lines, unfinished
 
 NOW = "2026-11-26T14:22:33.123Z"
 PROBES = {"probe.panel": Outcome.PASS, "probe.camera": Outcome.UNSUPPORTED}
@@ -35,6 +35,12 @@ def lines(steps: dict[str, Outcome]) -> list[str]:
 
 def test_what_is_on_record_is_not_lost() -> None:
     assert lost_lines(lines(PROBES), view({**PROBES, "probe.usb": None})) == []
+
+
+def test_a_console_says_other_things_too_and_may_end_in_the_middle() -> None:
+    told = lines(PROBES)
+    console = f"Debian GNU/Linux 12 aio ttyS0\r\n\r\naio login: {told[0]}\r\n{told[1]}\r\n{told[0][:-1]}"
+    assert lines_of_progress(console) == told
 
 
 @pytest.mark.parametrize("name", PROBES)
