@@ -29,6 +29,7 @@ from agent.replay.recipe import Recipe, Work
 from agent.replay.reproduction import ANY, Reproduction
 from agent.replay.round import Conditions, Round, Signature
 from agent.replay.verification import Verification
+from agent.runner import scratch
 from agent.runner.baseline import Baseline
 from agent.runner.cycling import restart_again
 from agent.runner.engine import Observer
@@ -154,6 +155,7 @@ def reopen(open_run: Resumable) -> Resumed:
     ``TypeError`` or ``ValueError`` where it does not say what to do.
     """
     journal, recovery = Journal.reopen(open_run.run)
+    scratch.remove(open_run.run)  # what a test wrote that was cut off; the rounds to come may need none
     try:
         return _reopened(open_run.view, journal, recovery)
     except BaseException:

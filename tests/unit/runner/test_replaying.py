@@ -243,6 +243,13 @@ def test_that_the_unit_went_down_is_a_failure_of_that_round(memory: Memory, tmp_
     assert resumable(store) is None
 
 
+def test_what_a_test_wrote_that_was_cut_off_is_gone_once_the_run_goes_on(memory: Memory, tmp_path: Path) -> None:
+    waiting = cut_off(RunStore(tmp_path / "state"), memory, 1.0, in_another_boot=True)
+    (left,) = waiting.run.parent.glob("*.scratch")
+    reopen(waiting).journal.close()
+    assert not left.exists()
+
+
 def test_that_only_the_agent_was_killed_counts_for_nothing(memory: Memory, tmp_path: Path) -> None:
     store = RunStore(tmp_path / "state")
     waiting = cut_off(store, memory, 1.0, in_another_boot=False)
