@@ -16,6 +16,7 @@ from agent.rules.thermals import answer_to_heat
 
 TIME = "2026-01-01T00:00:00Z"
 ZONE = "/sys/class/thermal/thermal_zone0"
+FAN = "/sys/class/thermal/cooling_device0"
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -39,19 +40,23 @@ def values(readings: Readings, subject: str) -> dict[str, object]:
     return {r.name.removeprefix("thermals."): r.value for r in readings if r.subject == subject}
 
 
+def write_hot(root: Path, fan_state: int) -> None:
+    """A zone that is past the point at which its fan is driven up, and that fan."""
+    zone = {"type": "acpitz", "temp": "72000", "trip_point_0_type": "active", "trip_point_0_temp": "65000"}
+    write(root, {f"{ZONE}/{name}": text for name, text in zone.items()})
+    write(root, {f"{FAN}/type": "Fan", f"{FAN}/cur_state": str(fan_state), f"{FAN}/max_state": "3"})
+
+
 @pytest.mark.parametrize("follows", [True, False])
 def test_a_fan_that_is_still_to_be_driven_up_is_given_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follows: bool
 ) -> None:
-    fan = "/sys/class/thermal/cooling_device0"
-    zone = {"type": "acpitz", "temp": "72000", "trip_point_0_type": "active", "trip_point_0_temp": "65000"}
-    write(tmp_path, {f"{ZONE}/{name}": text for name, text in zone.items()})
-    write(tmp_path, {f"{fan}/type": "Fan", f"{fan}/cur_state": "0", f"{fan}/max_state": "3"})
+    write_hot(tmp_path, fan_state=0)
     waited: list[float] = []
 
     def pass_time(seconds: float) -> None:
         waited.append(seconds)
-        write(tmp_path, {f"{ZONE}/temp": "71000", f"{fan}/cur_state": "3" if follows else "0"})
+        write(tmp_path, {f"{ZONE}/temp": "71000", f"{FAN}/cur_state": "3" if follows else "0"})
 
     monkeypatch.setattr("agent.probes.thermals.time.sleep", pass_time)
     readings, gaps = look(tmp_path)
@@ -62,10 +67,7 @@ def test_a_fan_that_is_still_to_be_driven_up_is_given_time(
 
 
 def test_a_fan_that_turns_faster_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fan = "/sys/class/thermal/cooling_device0"
-    zone = {"type": "acpitz", "temp": "72000", "trip_point_0_type": "active", "trip_point_0_temp": "65000"}
-    write(tmp_path, {f"{ZONE}/{name}": text for name, text in zone.items()})
-    write(tmp_path, {f"{fan}/type": "Fan", f"{fan}/cur_state": "1", f"{fan}/max_state": "3"})
+    write_hot(tmp_path, fan_state=1)
     monkeypatch.setattr("agent.probes.thermals.time.sleep", lambda _: pytest.fail("waited"))
     assert look(tmp_path)[1] == []
 
