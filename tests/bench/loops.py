@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 from tests.bench.aio import VirtualAio
 from tests.bench.checked import COMMAND
+from tests.bench.hardware.part import again_and_again
 from tests.bench.hardware.processor import CORRECTED_MEMORY
 from tests.bench.machine.channel import Ran
 from tests.bench.runner import tell
@@ -171,26 +170,6 @@ def _begin(aio: VirtualAio, *words: str) -> None:
 
 
 @contextmanager
-def _again_and_again(do: Callable[[], object], *, when: Callable[[], bool], every_s: float) -> Iterator[None]:
-    """Do something every so many seconds as long as a condition holds."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(every_s):
-            if when():
-                with contextlib.suppress(OSError):
-                    do()
-
-    thread = threading.Thread(target=work, name="fault")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-@contextmanager
 def _while_it_holds(fault: Callable[[], AbstractContextManager[None]], when: Callable[[], bool]) -> Iterator[None]:
     """A fault that is there as long as a condition holds."""
     there = contextlib.ExitStack()
@@ -205,7 +184,7 @@ def _while_it_holds(fault: Callable[[], AbstractContextManager[None]], when: Cal
             there.pop_all().close()
         held = holds
 
-    with there, _again_and_again(follow, when=lambda: True, every_s=0.5):
+    with there, again_and_again(follow, 0.5):
         yield
 
 
@@ -244,8 +223,13 @@ def usb_overload_under_load(aio: VirtualAio) -> Iterator[None]:
 @loop("freezes", "LOG-8484")
 def corrected_machine_checks_under_load(aio: VirtualAio) -> Iterator[None]:
     """The memory controller corrects errors while the unit works hard."""
-    report = partial(aio.processor.corrected_error, CORRECTED_MEMORY)
-    with _again_and_again(report, when=_warm(aio), every_s=3.0):
+    warm = _warm(aio)
+
+    def report() -> None:
+        if warm():
+            aio.processor.corrected_error(CORRECTED_MEMORY)
+
+    with again_and_again(report, 3.0):
         yield
 
 

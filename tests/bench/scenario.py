@@ -95,11 +95,11 @@ def scenario(
 
     ``marks`` are the areas by which it can be chosen. ``customer`` is what a customer would have said. ``symptom``,
     ``plan`` and ``language`` are those of the self-check; with ``tests`` these hardware tests are run instead of it,
-    for ``seconds``. Any finding of severity warning or worse that is neither
-    ``expected`` nor one of the codes ``tolerated`` (a consequence of the fault) is a false alarm; a code that matches a
-    pattern of ``never`` is one whatever its severity. ``status`` is the exit status, where it is not the one that
-    follows from the findings. ``personality`` names the machine, ``changes`` alter tables of it (such a machine starts
-    cold), and ``cold`` wants a cold start without changes.
+    for ``seconds``. Any finding of severity warning or worse that is neither ``expected`` nor one of the codes
+    ``tolerated`` (a consequence of the fault) is a false alarm; a code that matches a pattern of ``never`` is one
+    whatever its severity. ``status`` is the exit status, where it is not the one that follows from the findings.
+    ``personality`` names the machine, ``changes`` alter tables of it (such a machine starts cold), and ``cold`` wants a
+    cold start without changes.
     """
 
     def register(run: Callable[[VirtualAio, Check], None]) -> Callable[[VirtualAio, Check], None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.bench.hardware import acpi, registers
-from tests.bench.hardware.part import Part
+from tests.bench.hardware.part import Part, again_and_again
 from tests.bench.machine import Channel, Qemu
 
 SYSFS = "/sys/class/backlight/acpi_video0"
@@ -46,21 +45,11 @@ class Backlight(Part):
     @contextmanager
     def failing(self, level: int) -> Iterator[None]:
         """Its driver or its lamps fail: it gives light of this level (%; 0 is none), whatever it is set to."""
-        over = threading.Event()
-
-        def shine() -> None:
-            while True:
-                self._shine(level)
-                if over.wait(AGAIN_S):
-                    return
-
-        thread = threading.Thread(target=shine, name="backlight")
-        thread.start()
+        self._shine(level)
         try:
-            yield
+            with again_and_again(lambda: self._shine(level), AGAIN_S):
+                yield
         finally:
-            over.set()
-            thread.join()
             self._shine(int(self.table["level"]))
 
     def _shine(self, level: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from tests.bench.hardware.part import Part
+from tests.bench.hardware.part import Part, again_and_again
 from tests.bench.machine.innards import Innards
 
 _STATUS, _VALID = 0x0D, 0x80
@@ -62,20 +61,13 @@ class Clock(Part):
         innards = self.qemu.innards()
         address = self._memory(innards) + _OFFSET
         begun, before = time.monotonic(), int.from_bytes(innards.read(address, 8), "little", signed=True)
-        over = threading.Event()
 
-        def run() -> None:
-            while not over.wait(STEP_S):
-                ahead = round((time.monotonic() - begun) * ppm * 1000)
-                innards.write(address, (before + ahead).to_bytes(8, "little", signed=True))
+        def put_ahead() -> None:
+            ahead = round((time.monotonic() - begun) * ppm * 1000)
+            innards.write(address, (before + ahead).to_bytes(8, "little", signed=True))
 
-        thread = threading.Thread(target=run, name="quartz")
-        thread.start()
-        try:
+        with again_and_again(put_ahead, STEP_S):
             yield
-        finally:
-            over.set()
-            thread.join()
 
     def _memory(self, innards: Innards) -> int:
         """Where QEMU keeps the clock's memory."""

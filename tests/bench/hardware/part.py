@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,25 @@ def proven(evidence: bool, what: str, seen: str = "") -> None:
     """Raise :class:`NotTaken` unless ``evidence`` holds; ``what`` says what should be seen, ``seen`` what was."""
     if not evidence:
         raise NotTaken(f"{what}; seen instead: {' '.join(seen.split())[-300:] or 'nothing'}")
+
+
+@contextmanager
+def again_and_again(do: Callable[[], object], every_s: float) -> Iterator[None]:
+    """Do something every so many seconds meanwhile, on this side. Where the machine is gone, nothing comes of it."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(every_s):
+            with suppress(OSError):
+                do()
+
+    thread = threading.Thread(target=work, name="fault")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class Part:

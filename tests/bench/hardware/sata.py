@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.bench.hardware.medium import Medium
+from tests.bench.hardware.part import again_and_again
 from tests.bench.hardware.sata_smart import (
     PASSED_TESTS,
     READ_FAILURE,
@@ -83,19 +83,10 @@ class SataDrive:
     def failing_self_tests(self) -> Iterator[None]:
         """Every self-test that the drive is told to make ends at a sector that it cannot read."""
         state = self._state()
-        over = threading.Event()
-
-        def fail() -> None:
-            while not over.wait(FAILS_WITHIN_S):
-                state.fail_newest(READ_FAILURE)
-
-        thread = threading.Thread(target=fail, name="self-tests")
-        thread.start()
         try:
-            yield
+            with again_and_again(lambda: state.fail_newest(READ_FAILURE), FAILS_WITHIN_S):
+                yield
         finally:
-            over.set()
-            thread.join()
             state.keep([])
 
     @contextmanager
