@@ -25,12 +25,13 @@ from agent.texts import render
 from agent.texts.words import OUTCOMES, step_word
 from tests.bench.aio import VirtualAio
 from tests.bench.checked import COMMAND, SELFCHECK_LIMIT_S
-from tests.bench.restarts import RUNS, recorded
+from tests.bench.restarts import RUNS, STATE, recorded
 
 RESUMED_WITHIN_S = 1500.0
-_WAITING = "/var/lib/aiodiag/resume"
+_WAITING = f"{STATE}/resume"
 _CONSOLE = "/dev/ttyS0"
-_TURNS = (("selfcheck",), ("replay", "--symptom", "restarts", "--round", "20", "--hours", "0.3"))
+_TURNS = (("selfcheck",), ("replay", "--symptom", "restarts", "--round", "2", "--hours", "0.1"))
+"""Rounds so short that several end before a cut: their record is what is put to the proof."""
 _STEP = re.compile(r"(?P<word>.+): (?P<outcome>[^:]+) \(\d+\.\d s\)")
 _PROMPT = re.compile(r"^\S+ login: ")
 _ROUND = re.compile(r"round (?P<number>\d+) \(")

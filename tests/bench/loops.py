@@ -18,6 +18,7 @@ from tests.bench.checked import COMMAND
 from tests.bench.hardware.part import again_and_again
 from tests.bench.hardware.processor import CORRECTED_MEMORY
 from tests.bench.machine.channel import Ran
+from tests.bench.restarts import STATE
 from tests.bench.runner import tell
 
 ROUND_S = 20
@@ -69,12 +70,16 @@ def loop(symptom: str, *codes: str) -> Callable[[Callable[[VirtualAio], Iterator
     return register
 
 
-def striking(symptom: str, *codes: str) -> Callable[[Strike], None]:
-    """Register a function that brings the unit down as a loop. As the service would, ``aiodiag resume`` goes on."""
+def striking(
+    symptom: str, *codes: str, prepared: Callable[[VirtualAio], AbstractContextManager[None]] | None = None
+) -> Callable[[Strike], None]:
+    """Register a function that brings the unit down as a loop, on a unit that was ``prepared`` for it where that is
+    said. As the service would, ``aiodiag resume`` goes on.
+    """
 
     def register(strike: Strike) -> None:
         name = strike.__name__.replace("_", "-")
-        _LOOPS[name] = Loop(name, symptom, codes, lambda _: contextlib.nullcontext(), strike)
+        _LOOPS[name] = Loop(name, symptom, codes, prepared or (lambda _: contextlib.nullcontext()), strike)
 
     return register
 
@@ -253,8 +258,17 @@ def reset_under_load(aio: VirtualAio) -> None:
     aio.power.reset()
 
 
-@striking("freezes", "DOWN-8728")
+@contextmanager
+def _watchdog_asked_for(aio: VirtualAio) -> Iterator[None]:
+    """A person wants a freeze to become a restart (docs/survival.md)."""
+    aio.guest.shell(f"mkdir -p -m 700 {STATE} && touch {STATE}/watchdog").check()
+    yield
+    aio.guest.shell(f"rm {STATE}/watchdog").check()
+
+
+@striking("freezes", "DOWN-8728", prepared=_watchdog_asked_for)
 def freeze_under_load(aio: VirtualAio) -> None:
-    """The unit freezes when it works hard, and its watchdog restarts it."""
-    aio.power.arm_watchdog()
+    """The unit freezes when it works hard, and the watchdog that the agent holds restarts it."""
+    if not aio.power.watchdog_runs:
+        raise _Wrong("the agent does not hold the watchdog while hardware is exercised")
     aio.power.hang()

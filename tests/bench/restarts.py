@@ -20,7 +20,8 @@ from tests.bench.runner import tell
 
 UNIT = Path(__file__).resolve().parents[2] / "packaging" / "systemd" / "aiodiag-resume.service"
 INSTALLED = "/etc/systemd/system/aiodiag-resume.service"
-RUNS = "/var/lib/aiodiag/runs"
+STATE = "/var/lib/aiodiag"
+RUNS = f"{STATE}/runs"
 ONE_S = 240.0
 """Seconds for one restart on a slow host, with the look at the unit after it."""
 

@@ -48,6 +48,11 @@ class Power(Part):
         self.guest.start("/bin/sh", "-c", feeder)
         self.guest.shell(f"until grep -qx active {_WATCHDOG_STATE}; do sleep 0.2; done").check()
 
+    @property
+    def watchdog_runs(self) -> bool:
+        """Whether somebody in the guest has started it."""
+        return self.guest.read(_WATCHDOG_STATE).strip() == "active"
+
     def hang(self) -> None:
         """Both processors stop on the spot and hear no interrupt any more; all else goes on."""
         with Debugger(self.qemu.monitor, self.folder / "debugger") as debugger:
