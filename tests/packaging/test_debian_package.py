@@ -216,14 +216,19 @@ def test_nothing_of_a_callers_is_loaded_into_it(room: Room) -> None:
         assert [json.loads(line)["area"] for line in printed.splitlines()] == ["unit"]
 
 
-def test_the_resume_service_is_there_and_waits_for_somebody_to_enable_it(room: Room) -> None:
+def test_a_check_that_is_cut_off_goes_on_by_itself_until_somebody_says_no(room: Room) -> None:
+    """The package again is an upgrade, as far as its scripts know."""
+    again = "apt-get install --quiet --yes --reinstall /tmp/*.deb"
+    assert room.ran(f"systemctl is-enabled {UNIT}").strip().endswith("enabled")
+    room.ran(f"systemctl disable {UNIT}; {again}")
     assert room.ran(f"systemctl is-enabled {UNIT}", status=1).strip() == "disabled"
+    room.ran(f"systemctl enable {UNIT}; {again}")
+    assert room.ran(f"systemctl is-enabled {UNIT}").strip().endswith("enabled")
 
 
 def test_removing_it_leaves_its_state_and_purging_nothing(room: Room, before: set[str]) -> None:
     """Last, for nothing is left then to be tried."""
-    room.ran(f"systemctl enable {UNIT}; mkdir -p {STATE}/outbox")
-    assert room.ran(f"systemctl is-enabled {UNIT}").strip().endswith("enabled")
+    room.ran(f"mkdir -p {STATE}/outbox")
 
     def left() -> set[str]:
         return set(room.ran(EVERY_FILE).splitlines()) - before
