@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from agent.host import Host
 from agent.model import Component, ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.model.acpi_fan import ACPI_FAN_RPM, ACPI_FANS, acpi_fan, is_acpi_fan_chip
 from agent.probes._hwmon import Chip, Feature, from_sensors, read_chips
 from agent.probes._probe import Probe, Seen
 from agent.probes._sensors import printed
@@ -23,7 +24,6 @@ _CHIP_FILES = (
     "pwm[0-9]",
     "intrusion[0-9]_alarm",
 )
-_ACPI_FANS = "/sys/bus/platform/drivers/acpi-fan"
 _ACPI_FAN_FILES = (
     "firmware_node/fan_speed_rpm",
     "firmware_node/fine_grain_control",
@@ -49,9 +49,6 @@ _DRIVERS = {
     ComponentKind.MEMORY_MODULE: ("jc42", "spd5118"),
 }
 _BATTERY = re.compile(r"\+?(3V ?)?V?BAT(T|TERY)?|(CMOS|RTC) ?BAT(TERY)?", re.IGNORECASE)
-
-
-_ACPI_FAN = "acpi_fan"
 _ACPI_UNKNOWN = 0xFFFFFFFF
 """What ACPI firmware says of a speed that it does not know."""
 
@@ -82,7 +79,7 @@ class BoardProbe(Probe):
     def gather(self, host: Host) -> Iterator[Evidence | Gap]:
         """One tree per chip, side by side: a chip on a stuck I2C bus delays no other."""
         yield host.tree(*_CONFIGURATION, subject="sensors.conf")
-        directories = [*host.glob("/sys/class/hwmon/hwmon*"), *host.glob(f"{_ACPI_FANS}/*:*")]
+        directories = [*host.glob("/sys/class/hwmon/hwmon*"), *host.glob(f"{ACPI_FANS}/*:*")]
         yield from host.each(directories, lambda directory: _gather_chip(host, directory), timeout_s=_CHIP_TIMEOUT_S)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Seen]:
@@ -101,7 +98,7 @@ class BoardProbe(Probe):
             yield from _of_chip(tree, distinct, time)
         kinds = {feature.kind for chip, *_ in found for feature in chip.features if feature.value is not None}
         fans = [seen for tree, time in trees for seen in _acpi_fans(tree, time)]
-        if fans and not any(chip.driver == _ACPI_FAN for chip, *_ in found):
+        if fans and not any(is_acpi_fan_chip(chip.driver) for chip, *_ in found):
             kinds.add("fan")
             yield from fans
         yield from _gaps(kinds)
@@ -114,7 +111,7 @@ PROBE = BoardProbe()
 
 
 def _gather_chip(host: Host, directory: str) -> Evidence:
-    if directory.startswith(_ACPI_FANS):
+    if directory.startswith(ACPI_FANS):
         return host.tree(*(f"{directory}/{name}" for name in _ACPI_FAN_FILES), subject=directory.rpartition("/")[2])
     base = directory if host.exists(f"{directory}/name") else f"{directory}/device"
     patterns = [f"{base}/{name}" for name in _CHIP_FILES] + [f"{directory}/{name}" for name in _BUS_FILES]
@@ -178,12 +175,12 @@ def _acpi_fans(tree: Tree, time: str) -> Iterator[Seen]:
     """States are ``control:trip_point:speed:noise_level:power``, by speed; without them, or with a control of its own
     between them (fine-grained), the fan has no target that could be told.
     """
-    for path in tree.paths(f"{_ACPI_FANS}/*/firmware_node/fan_speed_rpm"):
+    for path in tree.paths(ACPI_FAN_RPM):
         device = path.removesuffix("/firmware_node/fan_speed_rpm")
         rpm = tree.integer(path)
         if rpm is None or not 0 <= rpm < _ACPI_UNKNOWN:
             continue
-        subject = f"{_ACPI_FAN}-{device.rpartition('/')[2]}/fan"
+        subject = acpi_fan(path)
         yield Component(ComponentKind.FAN, subject, description="ACPI", source=path)
         yield Reading("board.fan", rpm, "rpm", ComponentKind.FAN, subject, path, time)
         state = tree.integer(f"{device}/thermal_cooling/cur_state")

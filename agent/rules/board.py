@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from agent.catalogue.entry import entry
 from agent.model import ComponentKind, Finding, Reading, Readings, Verdict
+from agent.model.acpi_fan import is_acpi_fan
 from agent.rules import rule
 from agent.rules._by_catalogue import finding
 
@@ -116,7 +117,7 @@ def fans(readings: Readings) -> Iterator[Finding]:
 
 def _is_known(fan: Reading) -> bool:
     """Whether somebody said that there is a fan: a label, or firmware itself (driver ``acpi_fan``)."""
-    return not _UNNAMED.search(fan.subject) or fan.subject.startswith("acpi_fan-")
+    return not _UNNAMED.search(fan.subject) or is_acpi_fan(fan.subject)
 
 
 def _named_rails(readings: Readings) -> Iterator[tuple[Reading, float, float]]:

@@ -31,6 +31,7 @@ from typing import ClassVar
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.model.acpi_fan import ACPI_FAN_RPM, ACPI_FANS, acpi_fan
 from agent.tests_hw._first_order import fit
 from agent.tests_hw._soak import Look, Soak, is_heating, joined
 from agent.tests_hw._test import Bout, HardwareTest, Measured
@@ -53,11 +54,10 @@ coretemp.rst, k10temp.rst)."""
 
 _ZONES = "/sys/class/thermal/thermal_zone*"
 _CHIPS = "/sys/class/hwmon/hwmon*"
-_ACPI_FANS = "/sys/bus/platform/drivers/acpi-fan"
 _FANS = (
     f"{_CHIPS}/fan*_input",
     f"{_CHIPS}/device/fan*_input",  # where drivers of the older kind have them
-    f"{_ACPI_FANS}/*/firmware_node/fan_speed_rpm",
+    ACPI_FAN_RPM,
 )
 _ENERGY = "/sys/class/powercap/intel-rapl:0"
 _STAT = "/proc/stat"
@@ -235,8 +235,8 @@ def _of_fans(soak: Soak, tree: Tree, time_: str) -> Iterator[Reading]:
 
 def _fan(path: str, tree: Tree) -> str:
     """Its name; that of a fan of firmware is the one that the board's probe gives it."""
-    if path.startswith(_ACPI_FANS):
-        return f"acpi_fan-{path.split('/')[6]}/fan"
+    if path.startswith(ACPI_FANS):
+        return acpi_fan(path)
     label = tree.text(path.removesuffix("input") + "label") or path.rpartition("/")[2].removesuffix("_input")
     return f"{path.split('/')[4]}/{''.join(c for c in label if c.isprintable())[:40]}"
 
