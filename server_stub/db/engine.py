@@ -32,7 +32,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = postgres.engine(url) if make_url(url).get_backend_name() == "postgresql" else _sqlite(url)
-        self._writing = self._engine.execution_options(aiodiag_write=True)
+        self._writing = self._engine.execution_options(aiodiag_write="lasting")
+        self._noting = self._engine.execution_options(aiodiag_write="passing")
         self._owning: Connection | None = None
         self._turn = _turns() if self._engine.dialect.name == "sqlite" else nullcontext
         try:
@@ -48,11 +49,15 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, lasting: bool = True) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on an exception. It waits its turn when it begins, because
         a reader that turns writer has seen what may be true no longer. Raises ``OperationalError`` after ten seconds.
+
+        Where it need not be ``lasting``, nobody waits for the disk: a power cut may undo it, as long as nothing that is
+        lasting was committed after it.
         """
-        with self._turn(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+        engine = self._writing if lasting else self._noting
+        with self._turn(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def own(self) -> bool:
@@ -102,11 +107,18 @@ def _sqlite(url: str) -> Engine:
 def _prepare_sqlite(connection: DBAPIConnection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """A connection is used for one kind of transaction after another. In WAL mode NORMAL leaves the disk to the next
+    transaction that is FULL (SQLite documentation, ``PRAGMA synchronous``).
+    """
     writes = connection.get_execution_options().get("aiodiag_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if writes == 'lasting' else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -94,9 +94,12 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("isolation_level") == "AUTOCOMMIT":
         return
-    if options.get("aiodiag_write"):
+    writes = options.get("aiodiag_write")
+    if writes:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT}'")
+        if writes != "lasting":
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -82,12 +82,12 @@ class Uploads:
         """The lease on an upload that is not settled; ``None`` when somebody else has it.
 
         A lease ends when its holder gives it back, when nothing came for ``LEASE_S`` seconds, or when the receiver
-        starts again.
+        starts again: no power cut need find it on the disk.
         """
         token = secrets.token_hex(8)
         free = or_(Upload.lease.is_(None), Upload.lease_until < now())
         statement = update(Upload).where(Upload.id == upload_id, Upload.state == UploadState.RECEIVING, free)
-        with self._db.write() as session:
+        with self._db.write(lasting=False) as session:
             taken = _changed(session, statement.values(lease=token, lease_until=_until()))
         return token if taken else None
 
@@ -103,7 +103,7 @@ class Uploads:
     def release(self, upload_id: str, token: str) -> None:
         """Give a lease back; nothing happens when it is not held any more."""
         statement = update(Upload).where(Upload.id == upload_id, Upload.lease == token)
-        with self._db.write() as session:
+        with self._db.write(lasting=False) as session:
             session.execute(statement.values(lease=None, lease_until=None))
 
     def remove(self, upload_id: str) -> None:

@@ -87,6 +87,15 @@ def test_whoever_waits_to_write_keeps_nobody_from_reading(bench: Bench, storage:
             writer.result()
 
 
+def test_what_need_not_last_does_not_wait_for_the_disk_and_all_else_does(bench: Bench, storage: Storage) -> None:
+    """One connection after another kind of transaction; on SQLite 2 is FULL and 1 NORMAL."""
+    asked, levels = ("SHOW synchronous_commit", "on off") if storage.database else ("PRAGMA synchronous", "2 1")
+    full, less = levels.split()
+    for lasting in (True, False, True, False):
+        with bench.receiver.db.write(lasting=lasting) as session:
+            assert str(session.scalar(text(asked))) == (full if lasting else less)
+
+
 def test_of_first_keys_at_the_same_moment_one_speaks_for_the_unit(bench: Bench) -> None:
     rma = bench.open_case(SERIAL).case.rma
     enrolments = [bench.device(SERIAL, f"device-{n}").enrolment(rma) for n in range(WRITERS)]
