@@ -95,7 +95,8 @@ def decode(data: bytes) -> Edid:
     base = blocks[0]
     version = f"{base[18]}.{base[19]}"
     extensions = [read_extension(block) for block in blocks[1:]]
-    announced = next((e.extension_count for e in extensions if e.extension_count is not None), base[126])
+    # HDMI's override (HF-EEODB) may promise more: who does not know it, as kernels before 5.19, reads none of those
+    announced = base[126]
     descriptors = [base[at : at + 18] for at in range(54, 126, 18)]
     everywhere = [*descriptors, *(d for extension in extensions for d in extension.descriptors)]
     first = next((timing for timing in map(detailed_timing, descriptors) if timing), None)

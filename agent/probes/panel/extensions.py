@@ -20,8 +20,6 @@ class Extension(NamedTuple):
     height_mm: float = 0.0
     descriptors: tuple[bytes, ...] = ()
     """18-byte descriptors like those of the base block: some displays keep their serial number here."""
-    extension_count: int | None = None
-    """The number of extensions by HDMI's override (HF-EEODB), for displays that have more than a base block may say."""
 
 
 def read_extension(block: bytes) -> Extension:
@@ -37,15 +35,12 @@ def _cta(block: bytes) -> Extension:
     """Source: CTA-861-G section 7.5: byte 2 says where detailed timings start; data blocks lie from byte 4 to there."""
     timings_at = block[2]
     videos: list[int] = []
-    extension_count = None
     at = 4
     while at < min(timings_at, 127):
         kind, length = block[at] >> 5, block[at] & 0x1F
         payload = block[at + 1 : min(at + 1 + length, timings_at)]
         if kind == 2:
             videos.extend(payload)
-        elif kind == 7 and payload[:1] == b"\x78" and len(payload) == 2:
-            extension_count = payload[1]
         at += 1 + length
     descriptors: tuple[bytes, ...] = ()
     if timings_at >= 4:
@@ -53,7 +48,7 @@ def _cta(block: bytes) -> Extension:
     detailed = (timing for timing in map(detailed_timing, descriptors) if timing)
     short = (Timing(mode) for mode in map(_video_mode, videos) if mode)
     preferred = next(chain(detailed, short), None)
-    return Extension(preferred=preferred, descriptors=descriptors, extension_count=extension_count)
+    return Extension(preferred=preferred, descriptors=descriptors)
 
 
 def _video_mode(svd: int) -> Mode | None:

@@ -21,7 +21,7 @@ _ACROSS = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}){128,}(?![0-9A-Za-z])")
 _WORDS = bytes(HEADER[at ^ 1] for at in range(8))
 """What hexdump makes of a header: words whose bytes are swapped."""
 _LINE = 16
-_BETWEEN = str.maketrans("", "", ":,;{}\\-")
+_BETWEEN = str.maketrans("", "", ":,;{}\\-'\"")
 """What stands between the bytes, beside ``0x`` and white space: to be taken out."""
 _DIGITS = {16: set("0123456789abcdefABCDEF"), 8: set("01234567")}
 _MOST = 1024

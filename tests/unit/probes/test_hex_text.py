@@ -35,6 +35,7 @@ LAYOUTS: dict[str, Callable[[bytes], str]] = {
     "colons": lambda data: "\n".join(lines(data, 16, ":")),
     "windows": lambda data: "\ufeff" + "\r\n".join(lines(data, 16)),
     "C": lambda data: "unsigned char edid[] = {\n  " + ",\n  ".join(lines(data, 8, ", 0x", "0x")) + "\n};\n",
+    "Python": lambda data: "edid = (\n    '" + "'\n    '".join(lines(data, 16, "")) + "'\n)\n",
     "registry": lambda data: '[HKEY]\r\n"EDID"=hex:' + ",\\\r\n  ".join(lines(data, 20, ",")) + "\r\n",
     "Xorg": lambda data: "[ 7.1] (II) modeset(0): EDID (in hex):\n" + "\n".join(
         lines(data, 16, "", "[     7.123] (II) modeset(0): \t")

@@ -104,6 +104,14 @@ def test_displayid_completes_a_base_block_without_timing_and_size() -> None:
     assert edid.preferred.refresh == pytest.approx(469_180_000 / (2640 * 2962))
 
 
+def test_blocks_that_only_hdmis_override_promises_are_not_missing() -> None:
+    """CTA-861-H, section 7.5.12: a count for those who know it, beside the one in the base block, which is 1."""
+    extension = bytearray(b"\x02\x03\x07\x00" + b"\xe2\x78\x03").ljust(127, b"\0")
+    edid = decode(block(at_126=b"\x01") + extension + bytes([-sum(extension) % 256]))
+    assert edid.valid
+    assert edid.problems == ()
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
