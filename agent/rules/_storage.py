@@ -19,7 +19,7 @@ CALLED = {
     188: re.compile("Command_Timeout"),
     196: re.compile("Realloc"),
     197: re.compile("Pending"),
-    198: re.compile("Uncor"),
+    198: re.compile("Uncor|_UNC_"),
     199: re.compile("CRC"),
 }
 """What an attribute must be called (by smartctl's drive database) for its number to mean what it means on most drives:

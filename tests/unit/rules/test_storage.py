@@ -118,6 +118,7 @@ HINTS = [
     (attributes(row(4, "Start_Stop_Count", "300000", **WORN_NOW)), "DISK-1041", "warning"),
     (attributes(row(190, "Airflow_Temperature_Cel", "30", **PAST)), "DISK-1216", "info"),
     (attributes(row(197, "Current_Pending_Sector", "1")), "DISK-1108", "warning"),
+    (attributes(row(198, "Offline_Scan_UNC_SectCt", "8")), "DISK-1108", "warning"),
     (attributes(row(5, "Reallocated_Sector_Ct", "3")), "DISK-1124", "warning"),
     (attributes(row(5, "Retired_Block_Count", "5"), rotation_rate=0), "DISK-1124", "warning"),
     (attributes(row(187, "Reported_Uncorrect", "1")), "DISK-1135", "warning"),
