@@ -181,6 +181,8 @@ def test_captured_aios_say_that_they_are_all_in_ones(shared: Path) -> None:
         "<BAD INDEX>",
         "Chassis Serial Number",
         "MB-1234567890",
+        "EVAL",
+        "TBD by ODM",
         "BSN12345678901234567",
         "EeePC-0123456789",
         "123456789ABCDEF",
