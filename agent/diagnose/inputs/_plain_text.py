@@ -1,4 +1,6 @@
-"""Text files as strangers send them: with a byte order mark, in UTF-16 where Windows wrote them, quoted in a mail."""
+"""Text files as strangers send them: with a byte order mark, in UTF-16 where Windows wrote them, quoted in a mail,
+copied from a web page or recorded in a terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,17 @@ import re
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _QUOTE = re.compile(r"^(?:[ \t]{0,3}>)+ ?", re.MULTILINE)
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
+"""Control sequences of a terminal: colours and titles that script(1) records (ECMA-48, 5.4; xterm's OSC)."""
 
 
 def plain_text(data: bytes) -> str:
-    """The text without its byte order mark and the ``>`` of a mail that quotes it, lines ended as they were. Never
-    raises: what is not of its encoding (UTF-8 where no mark tells another) is replaced.
+    """The text without its byte order mark, the colours of a terminal and the ``>`` of a mail that quotes it, blanks as
+    plain ones, lines ended as they were. Never raises: what is not of its encoding (UTF-8 where no mark tells another)
+    is replaced.
     """
-    return _unquoted(utf_8(data).decode("utf-8", "replace"))
+    text = utf_8(data).decode("utf-8", "replace").replace("\u00a0", " ")  # web pages keep columns apart so
+    return _unquoted(_CONTROL.sub("", text) if "\x1b" in text else text)
 
 
 def utf_8(data: bytes) -> bytes:

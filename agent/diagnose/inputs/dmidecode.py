@@ -17,7 +17,7 @@ SIZE_CAP = 4 * 1024 * 1024
 """Bytes; ours, ten times what a large server's tables make."""
 
 _HANDLE = re.compile(
-    r"^[ \t]*Handle 0x[0-9A-Fa-f]{4,8}(?:, DMI type [0-9]{1,3}, [0-9]{1,4} bytes|[ \t\r]*\n[ \t]+DMI type [0-9])",
+    r"^[ \t]*Handle 0x[0-9A-Fa-f]{4,8}(?:, DMI type [0-9]{1,3}, [0-9]{1,4} bytes|\s{0,8}\n[ \t]*DMI type [0-9])",
     re.MULTILINE,
 )
 _QUIET = re.compile(

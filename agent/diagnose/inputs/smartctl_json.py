@@ -1,9 +1,10 @@
-"""What ``smartctl --json`` printed of one drive, whoever put its members into which order."""
+"""What ``smartctl --json`` printed, of one drive or of several in a row, whoever put its members into which order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
@@ -28,6 +29,10 @@ _TOLD_BY = (
 )
 """Members of the outermost object of which all of one set tell a report: smartctl's first ones, and what is left of it
 where another program has kept only what it needed."""
+_BEFORE = re.compile(rb"\s*(?:[^\n{]{0,80}[#$>] *(?:sudo +)?[^ \n]*smartctl [^\n{]*\n\s*)?(?:\[\s*)?(?=\{)")
+"""What may stand before a report: how it was asked for, the beginning of a list."""
+DRIVES_MOST = 64
+"""Reports in one file that are told apart; ours, more than a machine of any customer has drives."""
 _NAME = re.compile(rb'"device"\s*:\s*\{[^{}]{0,400}?"name"\s*:\s*"/dev/([A-Za-z0-9/,._-]{1,60})"')
 
 
@@ -38,31 +43,75 @@ class SmartctlJsonInput(Input):
 
     def recognises(self, head: bytes) -> bool:
         """By the names of its members, so that what holds a report within (a capture) is none."""
-        text = utf_8(head).lstrip()
-        if not text.startswith(b"{") or not (b'"smartctl"' in text or b'"device"' in text):
-            return False
-        members = set()
-        for member in _members(text):
-            members.add(member)
-            if any(told <= members for told in _TOLD_BY):  # asked each time: the first members are soon read
-                return True
-        return False
+        return _is_report(_from_first(utf_8(head)))
 
     def read(self, path: Path) -> Capture:
-        """The subject is the device that was asked. A list of drives (``--scan``) is refused."""
+        """A piece of evidence for each report; its subject is the device that was asked. A list of drives (``--scan``)
+        is refused.
+        """
         data = utf_8(read_all(path, SIZE_CAP))
         if not data.strip():
             raise InputRefused(Text("there is nothing in the file"))
         if b'"devices"' in data:
-            members = set(_members(data))
+            members = set(_members(_from_first(data) or data))
             if b"devices" in members and b"device" not in members:
                 raise InputRefused(Text("the file lists drives, but holds no report of one"))
-        named = _NAME.search(data)
-        return alone(path, data, "smartctl-json", ["storage"], subject=named[1].decode() if named else "disk")
+        subjects: dict[str, int] = {}
+        captures = []
+        for report in _reports(data):
+            named = _NAME.search(report)
+            name = named[1].decode() if named else "disk"
+            subjects[name] = subjects.get(name, 0) + 1
+            subject = name if subjects[name] == 1 else f"{name} ({subjects[name]})"
+            captures.append(alone(path, report, "smartctl-json", ["storage"], subject=subject))
+        (step,) = captures[0].steps
+        evidence = tuple(e for capture in captures for e in capture.steps[0].evidence)
+        return replace(captures[0], steps=(replace(step, evidence=evidence),))
+
+
+def _from_first(text: bytes) -> bytes:
+    """The text from its first report on; nothing where it begins with anything else."""
+    before = _BEFORE.match(text)
+    return text[before.end() :] if before else b""
+
+
+def _is_report(text: bytes) -> bool:
+    if not (b'"smartctl"' in text or b'"device"' in text):
+        return False
+    members = set()
+    for member in _members(text):
+        members.add(member)
+        if any(told <= members for told in _TOLD_BY):  # asked each time: the first members are soon read
+            return True
+    return False
+
+
+def _reports(text: bytes) -> list[bytes]:
+    """The first object, whatever it is, and those after it that are reports."""
+    first, *others = _objects(_from_first(text) or text)
+    return [first, *filter(_is_report, others)]
+
+
+def _objects(text: bytes) -> list[bytes]:
+    """The outermost objects, the last of them perhaps without its end; the text as it is where there is none."""
+    found: list[bytes] = []
+    depth = start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in (b"{", b"["):
+            if depth == 0 and token[0] == b"{":
+                start = token.start()
+            depth += 1
+        elif token[0] in (b"}", b"]") and depth:
+            depth -= 1
+            if depth == 0 and len(found) < DRIVES_MOST:
+                found.append(text[start : token.end()])
+        elif token[0] == b'"':  # a string without an end
+            break
+    return [*found, text[start:]] if depth or not found else found
 
 
 def _members(text: bytes) -> Iterator[bytes]:
-    """The names of the members of the outermost object, as far as the text goes."""
+    """The names of the members of the first object, as far as the text goes."""
     depth = 0
     for token in _TOKEN.finditer(text):
         if token["key"] is not None and depth == 1:
@@ -71,6 +120,8 @@ def _members(text: bytes) -> Iterator[bytes]:
             depth += 1
         elif token[0] in (b"}", b"]"):
             depth -= 1
+            if depth == 0:
+                break
         elif token[0] == b'"':  # a string without an end
             break
 

@@ -11,7 +11,7 @@ from agent.diagnose.capture import Capture
 from agent.diagnose.files import InputRefused, read_all
 from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._input import Input
-from agent.diagnose.inputs._plain_text import utf_8
+from agent.diagnose.inputs._plain_text import plain_text
 from agent.model import Text
 
 SIZE_CAP = 1024 * 1024
@@ -20,22 +20,23 @@ DRIVES_MOST = 64
 """Reports in one file that are told apart; ours, more than a machine of any customer has drives."""
 
 _START = re.compile(
-    rb"smartctl (?:version |pre-)?[0-9]\.[0-9]|=== START OF (?:INFORMATION|(?:READ )?SMART DATA) SECTION ==="
+    r"smartctl (?:version |pre-)?[0-9]\.[0-9]|=== START OF (?:INFORMATION|(?:READ )?SMART DATA) SECTION ==="
 )
+_MARGIN = re.compile(rf"^([ \t>]+)(?:{_START.pattern})", re.MULTILINE)
 _ANCHORS = (
-    b"Model Family:", b"Device Model:", b"Model Number:", b"Firmware Version:", b"User Capacity:", b"LU WWN Device Id:",
-    b"PCI Vendor/Subsystem ID:", b"IEEE OUI Identifier:", b"Logical Unit id:", b"Transport protocol:",
-    b"SMART support is:", b"SMART overall-health self-assessment test result:", b"SMART Health Status:",
-    b"General SMART Values:", b"SMART Attributes Data Structure revision number:",
-    b"Vendor Specific SMART Attributes with Thresholds:", b"ID# ATTRIBUTE_NAME", b"SMART Error Log Version:",
-    b"SMART Extended Comprehensive Error Log Version:", b"SMART Extended Self-test Log Version:",
-    b"SMART Self-test log",
-    b"SMART/Health Information (NVMe Log", b"Error Information (NVMe Log", b"Elements in grown defect list:",
-    b"SCT Status Version:",
+    "Model Family:", "Device Model:", "Model Number:", "Firmware Version:", "User Capacity:", "LU WWN Device Id:",
+    "PCI Vendor/Subsystem ID:", "IEEE OUI Identifier:", "Logical Unit id:", "Transport protocol:",
+    "SMART support is:", "SMART overall-health self-assessment test result:", "SMART Health Status:",
+    "General SMART Values:", "SMART Attributes Data Structure revision number:",
+    "Vendor Specific SMART Attributes with Thresholds:", "ID# ATTRIBUTE_NAME", "SMART Error Log Version:",
+    "SMART Extended Comprehensive Error Log Version:", "SMART Extended Self-test Log Version:",
+    "SMART Self-test log",
+    "SMART/Health Information (NVMe Log", "Error Information (NVMe Log", "Elements in grown defect list:",
+    "SCT Status Version:",
 )  # fmt: skip
 """How lines begin that only smartctl prints so, at the very beginning of a line."""
-_LOG_LINE = re.compile(rb"(?:<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} ")
-_PROMPT = re.compile(rb"[^\n]{0,80}[#$>] *(?:sudo +)?[^ ]*smartctl ")
+_LOG_LINE = re.compile(r"(?:<[0-9]+>)?\[ *[0-9]+\.[0-9]{6}\]|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} ")
+_PROMPT = re.compile(r"[^\n]{0,80}[#$>] *(?:sudo +)?[^ ]*smartctl ")
 _HEAD_LINE = re.compile(r"^smartctl (?:version |pre-)?[0-9]\.[0-9]")
 _INFORMATION = "=== START OF INFORMATION SECTION ==="
 _CALLED = re.compile(r"^(?:Device Model|Model Number|Product): +(\S.{0,60})", re.MULTILINE)
@@ -50,15 +51,15 @@ class SmartctlTextInput(Input):
         """It begins as smartctl begins, or has two of its lines; and it is no log of a kernel that somebody put a
         report into.
         """
-        lines = [line for line in utf_8(head).splitlines() if line.strip()]
+        lines = [line for line in _flush_left(plain_text(head)).splitlines() if line.strip()]
         if any(map(_LOG_LINE.match, lines)):
             return False
-        first = next((line for line in lines if not _PROMPT.match(line)), b"")
+        first = next((line for line in lines if not _PROMPT.match(line)), "")
         return bool(_START.match(first)) or len({a for a in _ANCHORS if any(x.startswith(a) for x in lines)}) > 1
 
     def read(self, path: Path) -> Capture:
         """A piece of evidence for each report in the file; its subject is the drive's model."""
-        text = utf_8(read_all(path, SIZE_CAP)).decode("utf-8", "replace")
+        text = _flush_left(plain_text(read_all(path, SIZE_CAP)))
         if not text.strip():
             raise InputRefused(Text("there is nothing in the file"))
         named: dict[str, int] = {}
@@ -74,6 +75,12 @@ class SmartctlTextInput(Input):
         (step,) = captures[0].steps
         evidence = tuple(e for capture in captures for e in capture.steps[0].evidence)
         return replace(captures[0], steps=(replace(step, evidence=evidence),))
+
+
+def _flush_left(text: str) -> str:
+    """The text without the margin of a report that somebody has set in or quoted, and with blanks for tabs."""
+    margin = _MARGIN.search(text)
+    return (re.sub(f"^{re.escape(margin[1])}", "", text, flags=re.MULTILINE) if margin else text).expandtabs()
 
 
 def _reports(text: str) -> Iterator[str]:
@@ -94,7 +101,7 @@ def _reports(text: str) -> Iterator[str]:
 
 
 def _says_anything(lines: list[str]) -> bool:
-    return any(line.startswith(anchor.decode()) for line in lines for anchor in _ANCHORS)
+    return any(line.startswith(anchor) for line in lines for anchor in _ANCHORS)
 
 
 INPUT = SmartctlTextInput()

@@ -2,8 +2,8 @@
 
 So both have one meaning, judged in one place. Every line is looked at for itself, for a report from a stranger may lack
 its head, its tail or anything between; a line that nobody knows is passed over. Covers what ``-i``, ``-H``, ``-a``,
-``-x`` print, versions 5.3x to 7.4 (smartmontools ataprint.cpp, nvmeprint.cpp, scsiprint.cpp), in every ``-f`` format
-and with the digit groups of any locale.
+``-x`` print, versions 5.3x to 7.4 (smartmontools ataprint.cpp, nvmeprint.cpp, scsiprint.cpp), in every ``-f`` format,
+with the digit groups of any locale, and with columns of any width: a web page leaves one blank between them.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _information(lines: Sequence[str]) -> dict[str, Any]:
     for line in lines:
         label, _, value = line.partition(": ")
         if value:
-            _say(label.rstrip(), value.lstrip(), found)
+            _say(" ".join(label.split()), value.lstrip(), found)
         if (old := _OLD_SCSI_DEVICE.match(line)) and "scsi_model_name" not in found:
             found |= {"scsi_model_name": old[1], "firmware_version": old[2]}
         if "self-assessment" in line and (verdict := _VERDICT.search(line)):
@@ -83,5 +83,5 @@ def _say(label: str, value: str, found: dict[str, Any]) -> None:
         found["smart_support"] = {"available": value.startswith("Available")}
     elif label == "Percentage used endurance indicator":
         found["scsi_percentage_used_endurance_indicator"] = percent_in(value)
-    elif label == "Warning  Comp. Temp. Threshold":
+    elif label == "Warning Comp. Temp. Threshold":
         found["nvme_composite_temperature_threshold"] = {"warning": celsius_in(value)}

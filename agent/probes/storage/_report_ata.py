@@ -12,14 +12,17 @@ _NUMBER = r"(0x[0-9a-f]{2}|[0-9]{1,3}|---)"
 _VALUES = rf"{_NUMBER} +{_NUMBER} +{_NUMBER}"
 _ID = r" *(0x[0-9a-f]{2}|[0-9]{1,3}) (\S{1,40}?) *"
 _BRIEF = re.compile(rf"{_ID}([P-][O-][S-][R-][C-][K-])[+ ] *{_VALUES} +(-|NOW|Past) +(.*)")
-_OLD = re.compile(rf"{_ID}0x([0-9a-f]{{4}}) +{_VALUES} +(?:Pre-fail|Old_age) *\S+ +(-|FAILING_NOW|In_the_past) +(.*)")
+_OLD = re.compile(
+    rf"{_ID}0x([0-9a-f]{{4}}) +{_VALUES} +(?:Pre-fail|Old_age) *(?:(?:Always|Offline) +)?"
+    r"(-|FAILING_NOW|In_the_past) +(.*)"
+)
+"""The oldest versions have no column UPDATED."""
 _FAILED = {"NOW": "now", "FAILING_NOW": "now", "Past": "past", "In_the_past": "past"}
 
 _ERRORS = re.compile(r"(?:ATA|Device) Error Count: ([0-9]{1,9})")
 _ERROR_AT = re.compile(r"Error [0-9]+ (?:\[[0-9]+\] )?occurred at disk power-on lifetime: ([0-9]{1,9}) hours")
-_DESCRIBED = re.compile(r"(?: [0-9a-f]{2}| --){7,} +(Error: .+)")
+_DESCRIBED = re.compile(r"(?:(?:\b[0-9a-f]{2}|--) ){7,} *(Error: .+)")
 
-_TEST_TAIL = re.compile(r" ([0-9]{1,3})% +([0-9]{1,9}) +([0-9]{1,20}|0x[0-9a-f]{1,16}|-)$")
 _TEST_STATUS = {
     "Completed without error": 0,
     "Aborted by host": 1,
@@ -33,6 +36,10 @@ _TEST_STATUS = {
     "Self-test routine in progress": 15,
 }
 """ATA8-ACS, self-test execution status, in smartctl's words."""
+_TEST = re.compile(
+    rf"# *[0-9]{{1,2}} +(\S.*?) +({'|'.join(map(re.escape, _TEST_STATUS))}) +[0-9]{{1,3}}% +([0-9]{{1,9}}) +"
+    r"([0-9]{1,20}|0x[0-9a-f]{1,16}|-)"
+)
 
 _TEST_TYPE = (("Extended", 2), ("Abort offline test", 127))
 """ATA8-ACS, self-test log, content of the LBA field when it began: what is told apart here."""
@@ -153,15 +160,15 @@ def _self_tests(lines: Sequence[str]) -> dict[str, Any]:
 
 
 def _self_test(line: str) -> dict[str, Any] | None:
-    tail = _TEST_TAIL.search(line)
-    columns = re.split(r" {2,}", line[: tail.start()].removeprefix("#").strip()) if tail else []
-    if tail is None or len(columns) != 3 or columns[2] not in _TEST_STATUS:
+    row = _TEST.fullmatch(line)
+    if row is None:
         return None
-    lba = None if tail[3] == "-" else int(tail[3], 0)
+    description, status, hours, block = row.groups()
+    lba = None if block == "-" else int(block, 0)
     return {
-        "type": {"value": next((n for words, n in _TEST_TYPE if columns[1].startswith(words)), 1)},
-        "status": {"value": _TEST_STATUS[columns[2]] << 4, "string": columns[2]},
-        "lifetime_hours": int(tail[2]),
+        "type": {"value": next((n for words, n in _TEST_TYPE if description.startswith(words)), 1)},
+        "status": {"value": _TEST_STATUS[status] << 4, "string": status},
+        "lifetime_hours": int(hours),
         **({} if lba is None else {"lba": lba}),
     }
 
@@ -189,7 +196,7 @@ def _pending_defects(lines: Sequence[str]) -> dict[str, Any]:
         return {}
     after = lines[lines.index(_PENDING) + 1 :]
     end = next((n for n, line in enumerate(after) if not line), len(after))
-    count = sum(bool(re.fullmatch(r" +[0-9]+ +[0-9]+ +\S+", line)) for line in after[:end])
+    count = sum(bool(re.fullmatch(r" *[0-9]+ +[0-9]+ +\S+", line)) for line in after[:end])
     return {"ata_pending_defects_log": {"count": count}}
 
 

@@ -18,7 +18,7 @@ _HEALTH = {
     "Unsafe Shutdowns": "unsafe_shutdowns",
     "Media and Data Integrity Errors": "media_errors",
     "Error Information Log Entries": "num_err_log_entries",
-    "Warning  Comp. Temperature Time": "warning_temp_time",
+    "Warning Comp. Temperature Time": "warning_temp_time",
     "Critical Comp. Temperature Time": "critical_comp_time",
 }
 _ERROR = re.compile(r" *[0-9]{1,3} +([0-9]{1,20}) +(?:[0-9]{1,5}|-) +(?:0x[0-9a-f]{4}|-) +0x([0-9a-f]{4}) .*")
@@ -35,6 +35,10 @@ _TEST_RESULT = {
     "Aborted: sanitize operation": 9,
 }
 """NVM Express Base Specification 2.0, 5.16.1.7, in smartctl's words."""
+_TEST = re.compile(
+    rf" *[0-9]{{1,3}} +(\S.*?) +({'|'.join(map(re.escape, _TEST_RESULT))}) +([0-9][0-9.,]*)"
+    r"(?: +([0-9]{1,20}|-)(?: .*)?)?"
+)
 
 
 def nvme(lines: Sequence[str]) -> dict[str, Any]:
@@ -52,8 +56,8 @@ def nvme(lines: Sequence[str]) -> dict[str, Any]:
             tests = [] if section == "Self-test Log" and tests is None else tests
         label, colon, value = line.partition(":")
         if section.startswith("SMART/Health Information") and colon:
-            if label in _HEALTH:
-                health.setdefault(_HEALTH[label], number(value))
+            if (name := " ".join(label.split())) in _HEALTH:
+                health.setdefault(_HEALTH[name], number(value))
             elif label == "Temperature":
                 temperature = celsius_in(value)
         elif section == "Error Information" and (row := _ERROR.fullmatch(line)):
@@ -81,13 +85,13 @@ def _error(row: re.Match[str]) -> dict[str, Any]:
 
 
 def _self_test(line: str) -> dict[str, Any] | None:
-    columns = re.split(r" {2,}", line.strip())
-    if len(columns) < 4 or columns[2] not in _TEST_RESULT or not columns[0].isdigit():
+    row = _TEST.fullmatch(line)
+    if row is None:
         return None
-    lba = columns[4] if len(columns) > 4 else "-"
+    description, result, hours, lba = row.groups()
     return {
-        "self_test_code": {"value": 2 if columns[1].startswith("Extended") else 1},
-        "self_test_result": {"value": _TEST_RESULT[columns[2]], "string": columns[2]},
-        "power_on_hours": number(columns[3]),
-        **({"lba": int(lba)} if re.fullmatch("[0-9]{1,20}", lba) else {}),
+        "self_test_code": {"value": 2 if description.startswith("Extended") else 1},
+        "self_test_result": {"value": _TEST_RESULT[result], "string": result},
+        "power_on_hours": number(hours),
+        **({"lba": int(lba)} if lba and lba.isdecimal() else {}),
     }

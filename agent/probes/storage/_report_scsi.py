@@ -18,17 +18,22 @@ _MARKS = (
     "Pending defect count", "  Pending defect count", "SMART Self-test log", "Percentage used endurance indicator",
 )  # fmt: skip
 """How at least one line of a report on a SCSI drive begins."""
-_TEST_RESULT = (
-    ("Completed, segment failed", 4),
-    ("Completed", 0),
-    ("Aborted (by user command)", 1),
-    ("Aborted (device reset ?)", 2),
-    ("Unknown error, incomplete", 3),
-    ("Failed in first segment", 5),
-    ("Failed in second segment", 6),
-    ("Failed in segment", 7),
-)
+_TEST_RESULT = {
+    "Completed, segment failed": 4,
+    "Completed": 0,
+    "Aborted (by user command)": 1,
+    "Aborted (device reset ?)": 2,
+    "Unknown error, incomplete": 3,
+    "Failed in first segment": 5,
+    "Failed in second segment": 6,
+    "Failed in segment": 7,
+}
 """SPC-4, self-test results, in smartctl's words; the first that fits."""
+_TEST = re.compile(
+    rf"# *[0-9]{{1,2}} +(\S.*?) +({'|'.join(map(re.escape, _TEST_RESULT))})(?: -->)?"
+    r" +(?:[0-9]+|-) +([0-9]+|NOW) +\S+ +\["
+)
+"""Number, description, result, segment, hours, block, and the sense in brackets."""
 
 
 def scsi(lines: Sequence[str]) -> dict[str, Any]:
@@ -72,14 +77,12 @@ def _status(match: re.Match[str]) -> dict[str, Any]:
 
 
 def _self_test(line: str) -> dict[str, Any] | None:
-    columns = re.split(r" {2,}", line.removeprefix("#").strip())
-    if len(columns) < 5:
+    row = _TEST.match(line)
+    if row is None:
         return None
-    result = next((value for words, value in _TEST_RESULT if columns[2].startswith(words)), None)
-    if result is None:
-        return None
+    description, result, hours = row.groups()
     return {
-        "code": {"value": 2 if "long" in columns[1] or "extended" in columns[1].lower() else 1},
-        "result": {"value": result, "string": columns[2]},
-        "power_on_time": {"hours": number(columns[4])},
+        "code": {"value": 2 if "long" in description or "extended" in description.lower() else 1},
+        "result": {"value": _TEST_RESULT[result], "string": result},
+        "power_on_time": {"hours": number(hours)},
     }

@@ -79,6 +79,12 @@ class TestKind:
             ATA.replace("\n", "\r\n").encode(),
             b"\n\n" + ATA.encode(),
             b"user@aio:~$ sudo smartctl -a /dev/sda\n" + ATA.encode(),
+            b"Here it is:\n\n" + b"".join(b"    " + line for line in ATA.encode().splitlines(keepends=True)),
+            b"".join(b"> " + line for line in ATA.encode().splitlines(keepends=True)),
+            b"Jo wrote:\n" + b"".join(b">> " + line for line in ATA.encode().splitlines(keepends=True)),
+            ATA.replace("  ", "\u00a0 ").encode(),
+            ATA.replace("     ", "\t").encode(),
+            b"\x1b[?2004h" + ATA.replace("\n", "\x1b[0m\n").encode(),
             ATA.encode()[: len(ATA) * 2 // 3] + b"\xff\xfe\x00junk",
             "\n".join(ATA.splitlines()[2:]).encode(),
             b"".join(
@@ -137,6 +143,21 @@ class TestSeveral:
         (tmp_path / "mail.txt").write_text("Hello,\nhere it is:\n\n" + ATA)
         _, capture = read(tmp_path / "mail.txt")
         assert [e.subject for e in capture.steps[0].evidence] == ["ST1000LM035-1RK172"]
+
+    @pytest.mark.parametrize(
+        "shape",
+        ["{0}{1}", "{0}\n{1}\n", "[{0}, {1}]", "# smartctl -aj /dev/sda\n{0}\n# smartctl -aj /dev/sdb\n{1}\n"],
+    )
+    def test_documents_in_a_row_are_each_read(self, shape: str, tmp_path: Path) -> None:
+        texts = [
+            json.dumps({"device": {"name": f"/dev/{name}"}, "model_name": "M", "serial_number": "{", "smart_status": s})
+            for name, s in (("sda", {"passed": True}), ("sdb", {"passed": False}))
+        ]
+        (tmp_path / "all.json").write_text(shape.format(*texts))
+        kind, capture = read(tmp_path / "all.json")
+        readings = Readings(s for s in PROBE.interpret(capture.steps[0].evidence) if isinstance(s, Reading))
+        assert kind == "smartctl-json"
+        assert {r.subject: r.value for r in readings.all("storage.smart.passed")} == {"sda": True, "sdb": False}
 
 
 class TestCutOff:

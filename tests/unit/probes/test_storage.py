@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -444,6 +444,11 @@ def _round_trips(seen: Iterable[Any]) -> bool:
     return all(type(s).from_json(json.loads(json.dumps(s.to_json()))) == s for s in seen)
 
 
+def columns_of_one_blank(text: str) -> str:
+    """As a page shows it that does not keep blanks."""
+    return "\n".join(re.sub(" +", " ", line).strip(" ") for line in text.split("\n"))
+
+
 class TestReport:
     """smartctl's text, as its source prints it (smartmontools ataprint.cpp, nvmeprint.cpp, scsiprint.cpp)."""
 
@@ -452,13 +457,15 @@ class TestReport:
         assert old[190] == Attribute(190, "Airflow_Temperature_Cel", 44, 44, 45, "now", False, 56)
         assert (old[5].prefailure, old[9].raw) == (True, 876)
         in_hex = OLD_TEXT.replace("\n190 ", "\n0xbe ").replace("   044   044   045 ", "  0x2c  0x2c  0x2d ")
-        for text in (BRIEF_TEXT, in_hex, OLD_TEXT.replace("\n", "\r\n")):
+        oldest = re.sub(" (?:Always|Offline) +", " ", OLD_TEXT)
+        for text in (BRIEF_TEXT, in_hex, OLD_TEXT.replace("\n", "\r\n"), oldest, columns_of_one_blank(OLD_TEXT)):
             assert json_facts(document_of(text.splitlines())).attributes == old
 
-    def test_logs_of_ata(self) -> None:
+    @pytest.mark.parametrize("shape", [str, columns_of_one_blank])
+    def test_logs_of_ata(self, shape: Callable[[str], str]) -> None:
         facts = json_facts(
             document_of(
-                """\
+                shape("""\
 SMART Extended Comprehensive Error Log Version: 1 (64 sectors)
 Device Error Count: 21240 (device log contains only the most recent 256 errors)
 Error 21240 [247] occurred at disk power-on lifetime: 6674 hours (278 days + 2 hours)
@@ -490,7 +497,7 @@ Index                LBA    Hours
 
 0x0001  4            2  Command failed due to ICRC error
 0x000a  2       65535+  Device-to-host register FISes sent due to a COMRESET
-""".splitlines()
+""").splitlines()
             )
         )
         assert (facts.error_log_count, facts.error_log_media, facts.error_log_interface) == (21240, 1, 1)
@@ -502,10 +509,11 @@ Index                LBA    Hours
         assert (facts.percentage_used, facts.pending_defects) == (12, 2)
         assert (facts.phy_crc, facts.phy_resets) == (2, 65535)
 
-    def test_logs_of_nvme_in_any_locale(self) -> None:
+    @pytest.mark.parametrize("shape", [str, columns_of_one_blank])
+    def test_logs_of_nvme_in_any_locale(self, shape: Callable[[str], str]) -> None:
         facts = json_facts(
             document_of(
-                """\
+                shape("""\
 Model Number:                       X 1
 Total NVM Capacity:                 512.110.190.592 [512 GB]
 Warning  Comp. Temp. Threshold:     82 Celsius
@@ -531,7 +539,7 @@ Self-test Log (NVMe Log 0x06)
 Num  Test_Description  Status                       Power_on_Hours  Failing_LBA  NSID Seg SCT Code
  0   Short             Aborted: Controller Reset               990            -     -   -   -    -
  1   Extended          Completed: failed segments              987         4711     1   2   -    -
-""".splitlines()
+""").splitlines()
             )
         )
         assert (facts.size, facts.temperature_limit, facts.critical_warning) == (512110190592, 82, 5)
@@ -541,10 +549,11 @@ Num  Test_Description  Status                       Power_on_Hours  Failing_LBA 
         assert (facts.selftest_failures, facts.selftest_failure_hours, facts.selftest_failure_lba) == (1, 987, 4711)
         assert facts.rotational is False
 
-    def test_logs_of_scsi(self) -> None:
+    @pytest.mark.parametrize("shape", [str, columns_of_one_blank])
+    def test_logs_of_scsi(self, shape: Callable[[str], str]) -> None:
         facts = json_facts(
             document_of(
-                """\
+                shape("""\
 Vendor:               HGST
 Product:              HUS726040AL5210
 User Capacity:        7 681 501 126 656 bytes [7,68 TB]
@@ -560,7 +569,7 @@ write:         0      211         0       211     233430     574543.134         
 SMART Self-test log
 # 1  Background short  Failed in segment -->       7     302           4711 [0x3 0x11 0x0]
 # 2  Background long   Completed                   -     300                 - [-   -    -]
-""".splitlines()
+""").splitlines()
             )
         )
         assert (facts.model, facts.size, facts.rotational) == ("HGST HUS726040AL5210", 7681501126656, True)
