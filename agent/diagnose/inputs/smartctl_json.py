@@ -23,12 +23,16 @@ _TOLD_BY = (
     {b"smartctl", b"device"},
     {b"device", b"smart_status"},
     {b"device", b"model_name", b"serial_number"},
-    {b"device", b"ata_smart_attributes"},
-    {b"device", b"nvme_smart_health_information_log"},
-    {b"device", b"scsi_error_counter_log"},
+    {b"ata_smart_attributes"},
+    {b"nvme_smart_health_information_log"},
+    {b"scsi_error_counter_log"},
 )
-"""Members of the outermost object of which all of one set tell a report: smartctl's first ones, and what is left of it
-where another program has kept only what it needed."""
+"""Members of the outermost object of which all of one set tell a report: smartctl's first ones, what is left of it
+where another program has kept only what it needed, and what comes early where one has sorted them by name.
+"""
+_HINT = re.compile(
+    rb'"(?:smartctl|device|ata_smart_attributes|nvme_smart_health_information_log|scsi_error_counter_log)"'
+)
 _BEFORE = re.compile(rb"\s*(?:[^\n{]{0,80}[#$>] *(?:sudo +)?[^ \n]*smartctl [^\n{]*\n\s*)?(?:\[\s*)?(?=\{)")
 """What may stand before a report: how it was asked for, the beginning of a list."""
 DRIVES_MOST = 64
@@ -76,7 +80,7 @@ def _from_first(text: bytes) -> bytes:
 
 
 def _is_report(text: bytes) -> bool:
-    if not (b'"smartctl"' in text or b'"device"' in text):
+    if not _HINT.search(text):
         return False
     members = set()
     for member in _members(text):

@@ -107,6 +107,13 @@ class TestKind:
                 backwards = json.dumps(dict(reversed(json.loads(data).items()))).encode()
                 assert told(backwards[:HEAD]) == ["smartctl-json"], row.path
 
+    def test_members_that_were_sorted_name_the_device_late(self) -> None:
+        table = [{"id": n % 255 + 1, "name": "Unknown_Attribute"} for n in range(HEAD // 20)]
+        document = {"device": {"name": "/dev/sda"}, "smartctl": {}, "ata_smart_attributes": {"table": table}}
+        data = json.dumps(document, sort_keys=True).encode()
+        assert data.index(b'"device"') > HEAD
+        assert told(data[:HEAD]) == ["smartctl-json"]
+
     def test_a_list_of_drives_is_no_report(self, tmp_path: Path) -> None:
         scan = {"json_format_version": [1, 0], "smartctl": {"exit_status": 0}, "devices": [{"name": "/dev/sda"}]}
         (tmp_path / "scan.json").write_text(json.dumps(scan))
