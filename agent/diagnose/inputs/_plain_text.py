@@ -4,21 +4,27 @@ copied from a web page or recorded in a terminal.
 
 from __future__ import annotations
 
+import binascii
 import codecs
 import re
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _QUOTE = re.compile(r"^(?:[ \t]{0,3}>)+ ?", re.MULTILINE)
+_ENCODED = re.compile(rb"^Content-Transfer-Encoding:[ \t]*quoted-printable", re.MULTILINE | re.IGNORECASE)
+"""What a mail says that is stored as it was sent (RFC 2045, 6.7): its lines are broken, and ``=`` is ``=3D``."""
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 """Control sequences of a terminal: colours and titles that script(1) records (ECMA-48, 5.4; xterm's OSC)."""
 
 
 def plain_text(data: bytes) -> str:
-    """The text without its byte order mark, the colours of a terminal and the ``>`` of a mail that quotes it, blanks as
-    plain ones, lines ended as they were. Never raises: what is not of its encoding (UTF-8 where no mark tells another)
-    is replaced.
+    """The text without its byte order mark, the encoding of a mail and the ``>`` of one that quotes it, the colours of
+    a terminal, blanks as plain ones, lines ended as they were. Never raises: what is not of its encoding (UTF-8 where
+    no mark tells another) is replaced.
     """
-    text = utf_8(data).decode("utf-8", "replace").replace("\u00a0", " ")  # web pages keep columns apart so
+    data = utf_8(data)
+    if _ENCODED.search(data):
+        data = binascii.a2b_qp(data)
+    text = data.decode("utf-8", "replace").replace("\u00a0", " ")  # web pages keep columns apart so
     return _unquoted(_CONTROL.sub("", text) if "\x1b" in text else text)
 
 

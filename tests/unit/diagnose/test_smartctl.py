@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import quopri
 import time
 from pathlib import Path
 
@@ -82,6 +83,7 @@ class TestKind:
             b"Here it is:\n\n" + b"".join(b"    " + line for line in ATA.encode().splitlines(keepends=True)),
             b"".join(b"> " + line for line in ATA.encode().splitlines(keepends=True)),
             b"Jo wrote:\n" + b"".join(b">> " + line for line in ATA.encode().splitlines(keepends=True)),
+            b"Content-Transfer-Encoding: quoted-printable\n\n" + quopri.encodestring(ATA.encode()),
             ATA.replace("  ", "\u00a0 ").encode(),
             ATA.replace("     ", "\t").encode(),
             b"\x1b[?2004h" + ATA.replace("\n", "\x1b[0m\n").encode(),
