@@ -34,14 +34,16 @@ _TEST_STATUS = {
     "Completed: read failure": 7,
     "Completed: handling damage??": 8,
     "Self-test routine in progress": 15,
+    "Completed": 0,
+    "Test in progress": 15,
 }
-"""ATA8-ACS, self-test execution status, in smartctl's words."""
+"""ATA8-ACS, self-test execution status, in smartctl's words; the last two in those of its first versions."""
 _TEST = re.compile(
     rf"# *[0-9]{{1,2}} +(\S.*?) +({'|'.join(map(re.escape, _TEST_STATUS))}) +[0-9]{{1,3}}% +([0-9]{{1,9}}) +"
     r"([0-9]{1,20}|0x[0-9a-f]{1,16}|-)"
 )
 
-_TEST_TYPE = (("Extended", 2), ("Abort offline test", 127))
+_TEST_TYPE = (("Extended", 2), ("Abort off", 127))
 """ATA8-ACS, self-test log, content of the LBA field when it began: what is told apart here."""
 
 _STATISTIC = re.compile(r" *(0x[0-9a-f]{2}|[0-9]{1,2}) +(0x[0-9a-f]{3}) +[0-9] +(-?[0-9]{1,20})(?=[~ ])")

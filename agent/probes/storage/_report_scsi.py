@@ -23,12 +23,14 @@ _TEST_RESULT = {
     "Completed": 0,
     "Aborted (by user command)": 1,
     "Aborted (device reset ?)": 2,
+    "Interrupted ('-X' switch)": 1,
+    "Interrupted (bus reset ?)": 2,
     "Unknown error, incomplete": 3,
     "Failed in first segment": 5,
     "Failed in second segment": 6,
     "Failed in segment": 7,
 }
-"""SPC-4, self-test results, in smartctl's words; the first that fits."""
+"""SPC-4, self-test results, in smartctl's words; those of an interruption are of old versions."""
 _TEST = re.compile(
     rf"# *[0-9]{{1,2}} +(\S.*?) +({'|'.join(map(re.escape, _TEST_RESULT))})(?: -->)?"
     r" +(?:[0-9]+|-) +([0-9]+|NOW) +\S+ +\["

@@ -577,6 +577,25 @@ SMART Self-test log
         assert (facts.power_on_hours, facts.grown_defects, facts.scsi_uncorrected) == (146, 7, 4)
         assert (facts.scsi_pending, facts.selftest_failures, facts.selftest_failure_hours) == (2, 1, 302)
 
+    def test_self_tests_in_the_words_of_the_first_versions(self) -> None:
+        rows = """\
+# 1  Abort off-line test Completed                     00%       812         -
+# 2  Short off-line      Test in progress              40%       810         -
+# 3  Extended off-line   Completed: read failure       60%       700         0x0001f807
+# 4  Extended off-line   Completed                     00%       500         -
+# 5  Short off-line      Completed: unknown failure    90%       400         -
+"""
+        facts = json_facts(document_of(rows.splitlines()))
+        assert (facts.selftest_last_passed, facts.selftest_failures, facts.selftest_failure_lba) == (False, 1, 129031)
+
+        scsi = """\
+SMART Self-test log
+# 1  Background short  Interrupted ('-X' switch)   -     320                 - [-   -    -]
+# 2  Background long   Completed                   -     300                 - [-   -    -]
+"""
+        facts = json_facts(document_of(scsi.splitlines()))
+        assert (facts.selftest_count, facts.selftest_last_passed, facts.selftest_last_hours) == (2, True, 300)
+
     def test_a_reader_of_others_agrees(self, shared: Path) -> None:
         """pySMART, over all captures: the attribute table and NVMe's health log to the last value."""
         compared = 0
