@@ -22,7 +22,7 @@ DRIVES_MOST = 64
 _START = re.compile(
     r"smartctl (?:version |pre-)?[0-9]\.[0-9]|=== START OF (?:INFORMATION|(?:READ )?SMART DATA) SECTION ==="
 )
-_MARGIN = re.compile(rf"^([ \t>]+)(?:{_START.pattern})", re.MULTILINE)
+_MARGIN = re.compile(rf"^([ \t>]{{1,40}})(?:{_START.pattern})", re.MULTILINE)
 _ANCHORS = (
     "Model Family:", "Device Model:", "Model Number:", "Firmware Version:", "User Capacity:", "LU WWN Device Id:",
     "PCI Vendor/Subsystem ID:", "IEEE OUI Identifier:", "Logical Unit id:", "Transport protocol:",
