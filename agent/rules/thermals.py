@@ -87,13 +87,14 @@ def throttling(readings: Readings) -> Iterable[Finding]:
 def heat_at_work(readings: Readings) -> Iterable[Finding]:
     """A zone of the firmware came close to its critical point, where the unit switches itself off, within the seconds
     of a hardware test: the heat does not get out. Processors' own sensors are left out, since those run up to their
-    limit by design. Confidence 0.7 (ours): the rest is a zone whose critical point is set too low.
+    limit by design. What a zone is, its watcher says, or the probe where an older watcher did not. Confidence 0.7
+    (ours): the rest is a zone whose critical point is set too low.
     """
     for headroom in readings.all("thermals_watch.headroom"):
         subject = headroom.subject
         left = readings.number("thermals_watch.headroom", subject)
         peak = readings.number("thermals_watch.peak", subject)
-        kind = readings.get("thermals.type", subject)
+        kind = readings.get("thermals_watch.type", subject) or readings.get("thermals.type", subject)
         if left is None or peak is None or kind is None or kind.value != FIRMWARE_ZONE:
             continue
         if left <= entry(TOO_HOT_AT_WORK).limit("headroom"):

@@ -1,8 +1,8 @@
 """How warm the unit gets while it works: a look at an idle unit says little of its cooling.
 
 Reads the temperature of every thermal zone again and again (``/sys/class/thermal/thermal_zone*/temp``, m°C) and once
-its trip points. Readings of each zone that could be read: ``thermals_watch.start``, ``thermals_watch.peak``,
-``thermals_watch.spread`` (highest less lowest) and, where the zone has a critical trip point,
+its type and trip points. Readings of each zone that could be read: ``thermals_watch.type``, ``thermals_watch.start``,
+``thermals_watch.peak``, ``thermals_watch.spread`` (highest less lowest) and, where the zone has a critical trip point,
 ``thermals_watch.headroom`` (from the peak to it), all in °C; ``thermals_watch.samples`` (count) and
 ``thermals_watch.seconds`` (s). Beside it all sensors are kept second by second for a plot (:mod:`agent.watch._series`).
 Source of names and units: Linux Documentation/driver-api/thermal/sysfs-api.rst.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.host import Host, now
-from agent.model import ComponentKind, Evidence, Gap, Reading, Tree
+from agent.model import ComponentKind, Evidence, Gap, Reading, Tree, Value
 from agent.watch._look import number
 from agent.watch._series import Series
 from agent.watch._watcher import Observed, Watcher
@@ -60,7 +60,7 @@ class ThermalsWatcher(Watcher):
         if not zones and not series.has_sensors:
             return
         if zones:
-            yield host.tree(f"{_ZONES}/trip_point_*", subject="zones")
+            yield host.tree(f"{_ZONES}/type", f"{_ZONES}/trip_point_*", subject="zones")
         started, begun = now(), time.monotonic()
         series.start()
         seen: dict[str, _Seen] = {}
@@ -107,11 +107,14 @@ def _readings(zone: str, values: Mapping[str, Any], seconds: Any, tree: Tree, pi
     if start is None or low is None or high is None or not low <= start <= high:
         return
 
-    def reading(quantity: str, value: float, unit: str = "°C") -> Reading:
+    def reading(quantity: str, value: Value, unit: str = "°C") -> Reading:
         return Reading(
             f"thermals_watch.{quantity}", value, unit, ComponentKind.MOTHERBOARD, zone, piece.source, piece.time
         )
 
+    kind = (tree.text(f"/sys/class/thermal/{zone}/type") or "")[:64]
+    if kind:
+        yield reading("type", kind, "")
     yield reading("start", start)
     yield reading("peak", high)
     yield reading("spread", round(high - low, 3))

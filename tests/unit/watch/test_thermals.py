@@ -21,6 +21,7 @@ ZONE = "thermal_zone0"
 def zone(root: Path, millidegrees: int, critical: int | None = 105_000) -> Path:
     folder = root / f"sys/class/thermal/{ZONE}"
     folder.mkdir(parents=True)
+    (folder / "type").write_text("acpitz\n")
     if critical is not None:
         (folder / "trip_point_0_type").write_text("critical\n")
         (folder / "trip_point_0_temp").write_text(f"{critical}\n")
@@ -47,6 +48,7 @@ def test_the_rise_is_seen(tmp_path: Path) -> None:
     thread.start()
     seen = watched(tmp_path, 2.2)
     thread.join()
+    assert seen["thermals_watch.type"] == "acpitz"
     assert seen["thermals_watch.start"] == 40.0
     assert seen["thermals_watch.peak"] == 97.0
     assert seen["thermals_watch.spread"] == 57.0
@@ -94,10 +96,11 @@ def judged(
     samples: int = 20,
     seconds: float = 5.0,
     kind: str = "acpitz",
+    told_by: str = "thermals.type",
     made_up: bool = False,
 ) -> list[Finding]:
     readings = [
-        reading("thermals.type", kind, ""),
+        reading(told_by, kind, ""),
         reading("thermals_watch.peak", 105.0 - headroom),
         reading("thermals_watch.headroom", headroom),
         reading("thermals_watch.spread", spread),
@@ -108,8 +111,10 @@ def judged(
     return list(apply(Readings(readings)))
 
 
-def test_a_unit_that_comes_near_its_emergency_stop_at_once_has_a_fault() -> None:
-    (found,) = judged(headroom=5.0)
+@pytest.mark.parametrize("told_by", ["thermals.type", "thermals_watch.type"])
+def test_a_unit_that_comes_near_its_emergency_stop_at_once_has_a_fault(told_by: str) -> None:
+    """Also where hardware is tested and the probe of the thermals does not run."""
+    (found,) = judged(headroom=5.0, told_by=told_by)
     assert (found.code, found.verdict, found.subject) == ("HEAT-2035", Verdict.FAIL, ZONE)
     assert found.values == {"temperature": 100, "limit": 105}
 
@@ -117,6 +122,7 @@ def test_a_unit_that_comes_near_its_emergency_stop_at_once_has_a_fault() -> None
 def test_a_unit_that_stays_cool_has_none_and_a_processor_may_get_hot() -> None:
     assert judged(headroom=30.0) == []
     assert judged(headroom=2.0, kind="x86_pkg_temp") == []
+    assert judged(headroom=2.0, kind="x86_pkg_temp", told_by="thermals_watch.type") == []
 
 
 def test_a_zone_that_does_not_move_is_a_note() -> None:
