@@ -23,8 +23,8 @@ from server_stub.uploads import Uploads
 from uploader.keys import DeviceKey, SigningKey
 
 UPLOAD_THREADS = 8
-"""Threads that take in parts of uploads at one time. However many units send, most of the threads are left for whoever
-wants an answer at once, and few compete for the interpreter. Ours.
+"""Threads that take in uploads and their parts at one time. However many units send, most of the threads are left for
+whoever wants an answer at once, and few compete for the interpreter. Ours.
 """
 
 P = ParamSpec("P")

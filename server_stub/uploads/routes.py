@@ -44,10 +44,10 @@ def options() -> Response:
 
 
 @router.post("", dependencies=_VERSIONED, **described.CREATE)
-def create(request: Request, here: Here) -> Response:
+async def create(request: Request, here: Here) -> Response:
     """Announce a bundle; the same one again gives the same upload."""
     wanted = headers.Creation.from_headers(request.headers)
-    upload = here.uploads.create(wanted, partial(admit, here.limits))
+    upload = await here.in_upload_thread(here.uploads.create, wanted, partial(admit, here.limits))
     location = f"{API}/uploads/{upload.id}"
     return Response(status_code=201, headers={"Location": location, "Upload-Offset": str(upload.offset)})
 
