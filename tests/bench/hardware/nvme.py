@@ -126,13 +126,18 @@ class NvmeDrive:
     def _take_out(self) -> None:
         self._qemu.qmp("device_del", id=self._device)
         deadline = time.monotonic() + TAKEN_OUT_WITHIN_S
-        while self._device in dict(places(self._qemu.qmp("query-pci"))):
+        while self._device in dict(places(self._qemu.qmp("query-pci"))) or self._holds_its_medium():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the guest does not let go of {self.handle}")
             time.sleep(0.02)
         self._guest.shell(
             f"while test -e /dev/{self.handle}; do sleep 0.02; done; udevadm settle", timeout_s=20
         ).check()
+
+    def _holds_its_medium(self) -> bool:
+        """QEMU lets go of it a moment after the drive has left the bus."""
+        users = (user.get("inserted") or {} for user in self._qemu.qmp("query-block"))
+        return any(inserted.get("node-name") == self.medium.name for inserted in users)
 
     def _put_back(self) -> None:
         self._add()
