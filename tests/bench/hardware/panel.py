@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import threading
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.hardware.part import Part
+from tests.bench.hardware.part import Part, again_and_again
 
 CONNECTOR = "card0-eDP-1"
 SYSFS = f"/sys/class/drm/{CONNECTOR}"
@@ -99,21 +99,12 @@ class Panel(Part):
     @contextmanager
     def flapping(self, period_s: float = 0.6) -> Iterator[None]:
         """A bad contact: away for half of each period, there for the other half, all the time."""
-        stop = threading.Event()
-
-        def flap() -> None:
-            while not stop.is_set():
-                for status in ("off", "detect"):
-                    self.guest.write(f"{SYSFS}/status", status)
-                    stop.wait(period_s / 2)
-
-        thread = threading.Thread(target=flap)
-        thread.start()
+        beats = itertools.cycle(("off", "detect"))
         try:
-            yield
+            with again_and_again(lambda: self.guest.write(f"{SYSFS}/status", next(beats)), period_s / 2):
+                yield
         finally:
-            stop.set()
-            thread.join()
+            self.guest.write(f"{SYSFS}/status", "detect")
 
     @staticmethod
     def edid_of(given: str) -> bytes:
