@@ -2,7 +2,8 @@
 
 Read are ``dmesg`` (every time format, ``--decode``, ``--raw``, ``--json``), ``/dev/kmsg``, ``journalctl`` (``short`` in
 all its variants, ``json``, ``json-pretty``, ``export``), syslog files (RFC 3164 and 5424; lines of other programs are
-passed over), the same quoted in a mail, and the BGL and Thunderbird logs of loghub. What has no form is taken as it is.
+passed over), OpenWrt's ``logread``, socklog and ``talosctl dmesg``, the same quoted in a mail or still in its transfer
+encoding, and the BGL and Thunderbird logs of loghub. What has no form is taken as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def parse(text: str) -> Iterator[Message]:
     """The messages in the newest :data:`LINES_MOST` lines, in their order."""
     text = newest(text)
     last: Message | None = None
-    for message in _from_export(text) if _EXPORT.match(text) else map(_from_line, text.split("\n")):
+    for message in _from_export(text) if _EXPORT.match(text) else map(_from_line, _lines(text)):
         repeated = _REPEATED.fullmatch(message.text) if message is not None and "repeated" in message.text else None
         if message is None:
             last = None  # another program's; what it repeats is its own
@@ -70,14 +71,40 @@ def newest(text: str) -> str:
     return text[at + 1 :]
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text, whole again where a mail's quoted-printable encoding broke them (RFC 2045, section 6.7): it
+    ends a line of at most 76 characters in "=" and goes on in the next. A line of a log's own may end so, too.
+    """
+    lines = text.split("\n")
+    if "=\n" not in text and "=\r\n" not in text:
+        return lines
+    whole: list[str] = []
+    broken = encoded = False
+    for line in (line.rstrip("\r") for line in lines):
+        if broken and not is_stamped(line):
+            whole[-1] = whole[-1][:-1] + line
+            encoded = True
+        else:
+            whole.append(line)
+        broken = line.endswith("=") and _SOFT_BREAK_FROM <= len(line) <= _SOFT_BREAK_TO
+    return [_decoded(line) for line in whole] if encoded else lines
+
+
+def _decoded(line: str) -> str:
+    """A line without the two escapes that its log's own characters need: "=" itself, and a space at a line's end."""
+    return line.replace("=3D", "=").replace("=20", " ")
+
+
 def is_stamped(line: str) -> bool:
     """Whether a line has the time and, in a syslog, the sender of a log's."""
-    if line.lstrip().startswith("{"):
+    if line.lstrip().startswith("{") and not _GHES.match(line):
         record = _loaded(line)
         return record is not None and not record.keys().isdisjoint(_JOURNAL_FIELDS)
     text = _without(_LEVEL, _without(_QUOTE, line[:LINE_CAP].strip()))
+    if text.startswith(_SENDER_ALONE):
+        return True
     if text.startswith("["):
-        return any(form.match(text) for form in (_MONOTONIC, _WALL_CLOCK, _SHORT_DELTA))
+        return any(form.match(text) for form in (_MONOTONIC, _WALL_CLOCK, _SHORT_DELTA, _BRACKETED_ISO))
     return any(form.match(text) for form in (*_STAMPS, *_LOGHUB, _EXPORT))
 
 
@@ -86,16 +113,26 @@ _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _BSD = rf"(?:[^\W\d_]{{2,9}}\.?|\d{{1,2}}月) +\d{{1,2}} {_CLOCK}"
 _ISO = rf"\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
 # A log without its hosts has a device where the sender would be: "sd 0:0:0:0:", "nvme nvme0:".
-_SENDER = r"(?P<host>[^\s:\[]{1,255}) (?P<program>(?!\d|nvme\d)[^\s:\[]{1,64})(?:\[\d{1,10}\])?: ?"
+_PROGRAM = r"(?P<program>(?!\d|nvme\d)[^\s:\[]{1,64})(?:\[\d{1,10}\])?: ?"
+_SENDER = rf"(?P<host>[^\s:\[]{{1,255}}) {_PROGRAM}"
 
-_QUOTE = re.compile(r"[>| \t]+")
-_LEVEL = re.compile(r"<\d{1,3}>|(?:kern|user|daemon|syslog) {1,4}: ?(?:[a-z]{3,6}) {0,4}: ?")
+_QUOTE = re.compile(r"[>| \t`]+")
+_LEVEL = re.compile(r"<\d{1,3}>|(?:kern|user|daemon|syslog) {0,4}: {0,8}(?:[a-z]{3,7}) {0,4}: ?")
+_SENDER_ALONE = "kernel: "
+# drivers/firmware/efi/cper.c and drivers/acpi/apei/ghes.c number the records: "{3}[Hardware Error]: ".
+_GHES = re.compile(r"[>| \t]*\{\d{1,9}\}\[")
+_SOFT_BREAK_FROM, _SOFT_BREAK_TO = 48, 76
 _MONOTONIC = re.compile(r"\[ *(?P<seconds>\d{1,12}\.\d{1,9})(?: +<[ \d.]{3,20}>)? *\] ?")
 _WALL_CLOCK = re.compile(rf"\[(?P<at>[^\s\[\]]{{1,9}} {{1,2}}[^\s\[\]]{{1,9}} {{1,2}}\d{{1,2}} {_CLOCK} \d{{4}})\] ?")
 _SHORT_DELTA = re.compile(r"\[(?:[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d|<[ \d.]{3,20}>| *\+ *\d{1,9}\.\d{1,9})\] ?")
 _STAMPS = (
     re.compile(rf"(?P<at>{_BSD}) (?:{_SENDER}|[^\s:]{{1,255}} (?=(?:last )?message repeated ))"),
     re.compile(r"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{6}[+-]\d\d:\d\d) "),  # dmesg --time-format=iso
+    re.compile(
+        rf"(?:[^\W\d_]{{2,9}}\.? )?(?P<at>{_BSD} \d{{4}}) (?:[a-z]{{3,8}}\.[a-z]{{3,7}} )?{_PROGRAM}"
+    ),  # logread
+    re.compile(rf"(?P<at>{_ISO}) kern\.[a-z]{{3,7}}: ?"),  # socklog
+    re.compile(rf"(?P<at>{_ISO}) (?P<program>kernel): ?"),  # journalctl --no-hostname
     re.compile(rf"(?:[A-Z][a-z]{{2}} )?(?P<at>{_ISO})(?: (?:[A-Z]{{2,5}}|[+-]\d\d))? {_SENDER}"),
     re.compile(
         rf"\d{{1,2}} (?P<at>{_ISO}) \S{{1,255}} (?P<program>\S{{1,48}}) \S{{1,128}} \S{{1,32}} (?:-|(?:\[[^\]]*\])+) ?"
@@ -112,6 +149,7 @@ _LOGHUB = (
     re.compile(rf"{_NODE}(?P<at>{_BSD}) (?P<host>\S{{1,255}}) (?P<program>[^\s:\[]{{1,128}})(?:\[\d{{1,10}}\])?: ?"),
 )
 _JOURNAL_SENDER = re.compile(r"[^\s:]{1,64} (?P<program>[^\s:\[]{1,64})(?P<pid>\[\d{1,10}\])?: ?")
+_BRACKETED_ISO = re.compile(rf"\[(?P<at>{_ISO})\]:? ?")  # talosctl dmesg
 _CALLER = re.compile(r"\[ *[TC]\d{1,8}\] ?")
 _REPEATED = re.compile(r"(?:last )?message repeated (?P<times>\d{1,9}) times(?:: \[ ?(?P<text>.*)\])?")
 _MEMBER = re.compile(r'"(?:msg|MESSAGE)" ?: *(?P<text>".*"),?')
@@ -123,10 +161,10 @@ def _from_line(line: str) -> Message | None:
     """The message of a line, with an empty text where it has none; ``None`` for another program's."""
     text = line[:LINE_CAP].strip()
     first = text[:1]
-    if first in ">|":
-        text = _without(_QUOTE, text)
+    if first in ">|`":
+        text = _without(_QUOTE, text).rstrip("`")
         first = text[:1]
-    if first == "{":
+    if first == "{" and not _GHES.match(text):
         return _from_json(line)
     if first in "<kud":
         text = _without(_LEVEL, text)
@@ -144,8 +182,8 @@ def _from_line(line: str) -> Message | None:
         found = stamp.match(text)
         if found:
             return _stamped(found, text[found.end() :])
-    if text.startswith("kernel: "):
-        return _bracketed(text.removeprefix("kernel: "), "")
+    if text.startswith(_SENDER_ALONE):
+        return _bracketed(text.removeprefix(_SENDER_ALONE), "")
     return Message(None, text, bare=True)
 
 
@@ -173,7 +211,7 @@ def _bracketed(text: str, at: str) -> Message:
         elif sender and sender["pid"]:
             return Message(seconds, "")
     elif text.startswith("["):
-        clock = _WALL_CLOCK.match(text) or _SHORT_DELTA.match(text)
+        clock = _WALL_CLOCK.match(text) or _SHORT_DELTA.match(text) or _BRACKETED_ISO.match(text)
         if clock:
             at = clock.groupdict().get("at") or at
             text = text[clock.end() :]

@@ -27,7 +27,8 @@ _KERNEL_LINES = re.compile(
     r"Call Trace:|RIP: |CPU: \d)"
 )
 
-_JSON = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"]|$))")
+# A record of firmware begins with its number: "{3}[Hardware Error]: ".
+_JSON = re.compile(r"\s*(?:\{(?!\d{1,9}\}\[)|\[\s*(?:[\[{\"]|$))")
 
 
 class KernelLogInput(Input):

@@ -17,6 +17,8 @@ AT = "2026-02-10T16:15:01.001203+01:00"
 DAY = "Tue Jun  7 09:54:23 2022"
 COMMA = "2022-06-07T09:54:23,123456+02:00"
 BSD = "Sep 23 19:05:33"
+SOCKLOG = "2025-01-11T14:18:39.91660"
+TALOS = "2024-06-29T10:52:39.030745602Z"
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,37 @@ BSD = "Sep 23 19:05:33"
         (f"{AT} [T449218] ata1: hello", Message(None, "ata1: hello", AT)),
         ("08:01:58 pc kernel: [10858.5] ata1: hello", Message(10858.5, "ata1: hello", "08:01:58")),
         ("kernel: ata1: hello", Message(None, "ata1: hello")),
+        ("`[   12.3] ata1: hello`", Message(12.3, "ata1: hello")),
+        (f"{DAY} kern.err kernel: [   12.3] ata1: hello", Message(12.3, "ata1: hello", DAY.removeprefix("Tue "))),
+        ("2025-01-11T14:18:39.91660 kern.err: [ 12.3] ata1: hello", Message(12.3, "ata1: hello", SOCKLOG)),
+        (f"{AT} kernel: ata1: hello", Message(None, "ata1: hello", AT)),
+        (f"kern:     err: [{TALOS}]: ata1: hello", Message(None, "ata1: hello", TALOS)),
+        ("{3}[Hardware Error]: hello", Message(None, "{3}[Hardware Error]: hello", bare=True)),
     ],
 )
 def test_every_format_of_a_line(line: str, expected: Message) -> None:
     assert list(parse(line)) == [expected]
     assert list(parse(line + "\r\n")) == [expected]
+
+
+def test_lines_that_a_mail_encoded() -> None:
+    """Soft line breaks in the middle of words, and "=" itself escaped."""
+    mail = (
+        "> > 2026-02-10T16:15:01.001815+01:00 pc kernel: [T45426] mce: [Har=\n"
+        "dware Error]: Machine check events logged\n"
+        "> > 2026-02-10T16:15:02.001815+01:00 pc kernel: ata2: COMRESET fai=\r\n"
+        "led (errno=3D-16)\n"
+    )
+    assert [m.text for m in parse(mail)] == [
+        "mce: [Hardware Error]: Machine check events logged",
+        "ata2: COMRESET failed (errno=-16)",
+    ]
+
+
+def test_a_line_may_end_like_an_encoded_one() -> None:
+    log = "[    0.0] Command line: root=/dev/sda1 quiet some.module.option=\n[    1.0] x=3D\n"
+    assert [m.text for m in parse(log)] == ["Command line: root=/dev/sda1 quiet some.module.option=", "x=3D"]
+    assert [m.text for m in parse("a=\nb\n")] == ["a=", "b"], "too short to be broken by a mail program"
 
 
 def test_an_export_of_the_journal() -> None:
