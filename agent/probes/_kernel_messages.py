@@ -257,7 +257,7 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
     processor reports goes behind the line that says of what, and what a machine-check status says goes behind it.
     """
     severity = amd_severity = ""
-    for message in _unwrapped(messages):
+    for message in _with_boot_record(_unwrapped(messages)):
         text, more = message.text, ""
         if "[Hardware Error]" in text:
             if told := _SEVERITY.search(text):
@@ -272,6 +272,27 @@ def _with_context(messages: Iterable[Message]) -> Iterator[Message]:
             bank_number, status = int(told["bank"] or 0), int(told["status"], 16)
             more = f"machine check: {machine_check(status) if bank_number < _THERMAL_BANK else 'thermal'}"
         yield message._replace(text=f"{text} ({more})") if more else message
+
+
+_BOOT_RECORD = "BERT: Error records from previous boot:"
+_CORRECTED_RECORD = "It has been corrected by h/w"
+
+
+def _with_boot_record(messages: Iterable[Message]) -> Iterator[Message]:
+    """Behind the heading of what firmware kept of an earlier session goes how bad it was, which the next line says:
+    firmware keeps errors that were corrected as well (seen of several makers).
+    """
+    held: Message | None = None
+    for message in messages:
+        if held is not None:
+            told = _SEVERITY.search(message.text)
+            how_bad = "corrected" if _CORRECTED_RECORD in message.text else told[1] if told else ""
+            yield held._replace(text=f"{held.text} ({how_bad})") if how_bad else held
+        held = message if message.text.startswith(_BOOT_RECORD) else None
+        if held is None:
+            yield message
+    if held is not None:
+        yield held
 
 
 def _unwrapped(messages: Iterable[Message]) -> Iterator[Message]:

@@ -43,7 +43,8 @@ _MEANINGS = (
     _Meaning("LOG-8484", "memory_corrected", Verdict.UNKNOWN, 0.4, ("memory_uncorrected",)),
     _Meaning("LOG-8492", "memory_uncorrected", Verdict.FAIL, 0.7),
     _Meaning("LOG-8506", "pcie_uncorrected", Verdict.UNKNOWN, 0.4),
-    _Meaning("LOG-8511", "pcie_corrected", Verdict.UNKNOWN, 0.1),
+    # Of what firmware reports, one and the same line comes for errors of both kinds.
+    _Meaning("LOG-8511", "pcie_corrected", Verdict.UNKNOWN, 0.1, _LINKS[:1]),
     _Meaning("LOG-8522", "thermal_critical", Verdict.FAIL, 0.6),
     _Meaning("LOG-8533", "display_link", Verdict.UNKNOWN, 0.3),
     _Meaning("LOG-8540", "gpu_hang", Verdict.UNKNOWN, 0.3),
@@ -67,7 +68,6 @@ _MEANINGS = (
 _OF_THE_UNIT = frozenset(
     (
         *_ERRORS,
-        *_LINKS,
         *_RECORDS,
         "hardware_error_line",
         "kernel_crash",

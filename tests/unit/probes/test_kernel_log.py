@@ -173,6 +173,28 @@ def families_of(text: str) -> set[str]:
         ("rtw89_8852be 0000:02:00.0: failed to send h2c", "wifi_firmware", "0000:02:00.0"),
         ("rtw89_8852be 0000:02:00.0: FW does not process h2c registers", "wifi_firmware", "0000:02:00.0"),
         ("mt7921e 0000:02:00.0: Timeout for driver own", "wifi_firmware", "0000:02:00.0"),
+        ("ata4: soft resetting port", "ata_link", "ata4"),
+        ("ata4: link online but 1 devices misclassified, retrying", "ata_link", "ata4"),
+        ("ata4: SRST failed (errno=-16)", "ata_link", "ata4"),
+        ("ata4: reset failed (errno=-22), retrying in 9 secs", "ata_link", "ata4"),
+        ("ata4: failed to recover some devices, retrying in 5 secs", "ata_link", "ata4"),
+        ("nvme 0000:2c:00.0: AER: aer_status: 0x00002001, aer_mask: 0x00000000", "pcie_corrected", "0000:2c:00.0"),
+        ("igb 0000:09:00.1: AER: aer_uncor_severity: 0x00062011", "pcie_uncorrected", "0000:09:00.1"),
+        (
+            "x86/amd: Previous system reset reason [0x08000800]: an uncorrected error caused a data fabric sync flood",
+            "previous_session",
+            "",
+        ),
+        (
+            "x86/amd: Previous system reset reason [0x00000200]: internal CPU thermal limit was tripped",
+            "thermal_critical",
+            "",
+        ),
+        (
+            "x86/amd: Previous system reset reason [0x00000001]: thermal pin BP_THERMTRIP_L was tripped",
+            "thermal_critical",
+            "",
+        ),
     ],
 )
 def test_each_family(line: str, family: str, device: str) -> None:
@@ -198,6 +220,8 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "nvme 0000:03:00.0: probe with driver nvme failed with error -12",
         "mmc0: Timeout waiting for hardware cmd interrupt.",
         "XFS (sda1): User initiated shutdown received.",
+        "x86/amd: Previous system reset reason [0x00080800]: software wrote 0x6 to reset control register 0xCF9",
+        "x86/amd: Previous system reset reason [0x00000002]: power button was pressed for 4 seconds",
         "usb 2-1: new SuperSpeed Plus Gen 2x1 USB device number 3 using xhci_hcd",
         "rtw89_8852be 0000:02:00.0: failed to send h2c join info",
         "nouveau 0000:01:00.0: fifo: DMA_PUSHER - ch 4 [greeter[429]] (err: INVALID_CMD)",
@@ -240,6 +264,23 @@ def test_severity_of_a_firmware_record_goes_with_its_section() -> None:
     record = "[1.0] {1}[Hardware Error]: event severity: %s\n[1.0] {1}[Hardware Error]:   section_type: memory error"
     assert families_of(record % "corrected") - RECORDS == {"memory_corrected"}
     assert families_of(record % "fatal") - RECORDS == {"memory_uncorrected"}
+
+
+@pytest.mark.parametrize(
+    ("record", "ended_by_it"),
+    [
+        ("[Hardware Error]: event severity: fatal", True),
+        ("[Hardware Error]: event severity: recoverable", True),
+        ("Bluetooth: Core ver 2.22", True),
+        ("[Hardware Error]: It has been corrected by h/w and requires no further action", False),
+        ("[Hardware Error]: event severity: corrected", False),
+        ("[Hardware Error]: event severity: info", False),
+    ],
+)
+def test_what_firmware_kept_ended_the_session_if_it_was_not_corrected(record: str, ended_by_it: bool) -> None:
+    heading = "[1.0] BERT: Error records from previous boot:"
+    assert ("previous_session" in families_of(f"{heading}\n[1.0] {record}")) is ended_by_it
+    assert families_of(heading) == {"previous_session"}
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,13 @@ def test_a_fatal_record_of_firmware_stops_the_unit() -> None:
     assert said(*memory, panic) == [("LOG-8492", "critical", ""), ("LOG-8691", "info", "")]
 
 
+def test_a_line_of_a_link_that_was_not_corrected_is_no_correction() -> None:
+    status = "igb 0000:09:00.1: AER: aer_status: 0x00004000, aer_mask: 0x00000000"
+    severity = "igb 0000:09:00.1: AER: aer_uncor_severity: 0x00062011"
+    assert said(status, severity) == [("LOG-8506", "warning", "0000:09:00.1")]
+    assert said(status.replace("09", "0a"), severity)[1] == ("LOG-8511", "info", "0000:0a:00.1")
+
+
 def test_the_counters_of_the_processor_yield_to_the_memory() -> None:
     exception = reading("mce.exceptions", 1, "")
     (blamed,) = mce.exceptions(readings(LOST, also=(exception,)))
