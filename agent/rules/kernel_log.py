@@ -64,6 +64,10 @@ _MEANINGS = (
     _Meaning("LOG-8675", "display_edid", Verdict.UNKNOWN, 0.2, ("display_link",)),
     _Meaning("LOG-8688", "usb_controller", Verdict.UNKNOWN, 0.4),
     _Meaning("LOG-8691", "hardware_fatal", Verdict.FAIL, 0.4, _FATAL),
+    _Meaning("SND-7659", "sound_codec", Verdict.UNKNOWN, 0.1),
+    _Meaning("CAM-7858", "camera_stream", Verdict.UNKNOWN, 0.1),
+    _Meaning("LCD-4602", "touch_device", Verdict.UNKNOWN, 0.1),
+    _Meaning("FW-8026", "security_chip", Verdict.UNKNOWN, 0.4),
 )
 _OF_THE_UNIT = frozenset(
     (

@@ -110,6 +110,16 @@ def test_a_line_of_a_link_that_was_not_corrected_is_no_correction() -> None:
     assert said(status.replace("09", "0a"), severity)[1] == ("LOG-8511", "info", "0000:0a:00.1")
 
 
+def test_parts_that_only_the_kernel_hears_of() -> None:
+    lost = "uvcvideo 1-5:1.1: Non-zero status (-71) in video completion handler."
+    assert said(lost, lost) == []
+    assert said(lost, lost, lost) == [("CAM-7858", "info", "1-5")]
+    codec = "snd_hda_intel 0000:00:1f.3: No response from codec, resetting bus: last cmd=0x20170500"
+    touch = "i2c_hid_acpi i2c-GDIX1001:00: can't add hid device: -110"
+    assert said(codec, touch) == [("SND-7659", "info", "0000:00:1f.3"), ("LCD-4602", "info", "i2c-GDIX1001:00")]
+    assert said("tpm tpm0: TPM in field failure mode, requires firmware upgrade") == [("FW-8026", "warning", "")]
+
+
 def test_the_counters_of_the_processor_yield_to_the_memory() -> None:
     exception = reading("mce.exceptions", 1, "")
     (blamed,) = mce.exceptions(readings(LOST, also=(exception,)))
