@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from agent.model.utc import utc_text
@@ -71,7 +72,17 @@ def newest(text: str) -> str:
     return text[at + 1 :]
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text. One with several of the kernel's times in it is as many: serial consoles and web pages lose
+    the ends of lines.
+    """
+    for line in _whole_lines(text):
+        times = list(_INNER_TIME.finditer(line)) if line.count("[") > 1 else []
+        starts = [0, *(time.start() for time in times[1:]), len(line)]
+        yield from (line[start:end] for start, end in pairwise(starts)) if times else (line,)
+
+
+def _whole_lines(text: str) -> list[str]:
     """The lines of a text, whole again where a mail's quoted-printable encoding broke them (RFC 2045, section 6.7): it
     ends a line of at most 76 characters in "=" and goes on in the next. A line of a log's own may end so, too.
     """
@@ -122,6 +133,7 @@ _SENDER_ALONE = "kernel: "
 # drivers/firmware/efi/cper.c and drivers/acpi/apei/ghes.c number the records: "{3}[Hardware Error]: ".
 _GHES = re.compile(r"[>| \t]*\{\d{1,9}\}\[")
 _SOFT_BREAK_FROM, _SOFT_BREAK_TO = 48, 76
+_INNER_TIME = re.compile(r"\[(?: {0,6}\d{1,7}\.\d{6}|[A-Z][a-z]{2} [A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d \d{4})\]")
 _MONOTONIC = re.compile(r"\[ *(?P<seconds>\d{1,12}\.\d{1,9})(?: +<[ \d.]{3,20}>)? *\] ?")
 _WALL_CLOCK = re.compile(rf"\[(?P<at>[^\s\[\]]{{1,9}} {{1,2}}[^\s\[\]]{{1,9}} {{1,2}}\d{{1,2}} {_CLOCK} \d{{4}})\] ?")
 _SHORT_DELTA = re.compile(r"\[(?:[A-Z][a-z]{2} ?[ \d]\d \d\d:\d\d|<[ \d.]{3,20}>| *\+ *\d{1,9}\.\d{1,9})\] ?")

@@ -99,6 +99,23 @@ def test_lines_that_a_mail_encoded() -> None:
     ]
 
 
+def test_lines_that_lost_their_ends() -> None:
+    """A serial console lost one, a web page all."""
+    log = (
+        "[    6.156031] ata1: link is slow to respond (ready=0)[    6.189669][   T12] scsi 8:0:0:0: Direct-Access\n"
+        f"> [{DAY}] usb 3-1: device descriptor read/64, error > -71 [{DAY}] usb 3-1: new device\n"
+        "Sep 23 19:05:33 pc kernel: [   12.345678] mce: [Hardware Error]: hello [   13.345678] ata1: hello\n"
+    )
+    assert [(m.time_s, m.text) for m in parse(log)] == [
+        (6.156031, "ata1: link is slow to respond (ready=0)"),
+        (6.189669, "scsi 8:0:0:0: Direct-Access"),
+        (None, "usb 3-1: device descriptor read/64, error > -71"),
+        (None, "usb 3-1: new device"),
+        (12.345678, "mce: [Hardware Error]: hello"),
+        (13.345678, "ata1: hello"),
+    ]
+
+
 def test_a_line_may_end_like_an_encoded_one() -> None:
     log = "[    0.0] Command line: root=/dev/sda1 quiet some.module.option=\n[    1.0] x=3D\n"
     assert [m.text for m in parse(log)] == ["Command line: root=/dev/sda1 quiet some.module.option=", "x=3D"]
