@@ -9,6 +9,7 @@ encoding, and the BGL and Thunderbird logs of loghub. What has no form is taken 
 from __future__ import annotations
 
 import json
+import quopri
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -98,12 +99,9 @@ def _whole_lines(text: str) -> list[str]:
         else:
             whole.append(line)
         broken = line.endswith("=") and _SOFT_BREAK_FROM <= len(line) <= _SOFT_BREAK_TO
-    return [_decoded(line) for line in whole] if encoded else lines
-
-
-def _decoded(line: str) -> str:
-    """A line without the two escapes that its log's own characters need: "=" itself, and a space at a line's end."""
-    return line.replace("=3D", "=").replace("=20", " ")
+    if not encoded:
+        return lines
+    return [quopri.decodestring(line.encode("utf-8", "replace")).decode("utf-8", "replace") for line in whole]
 
 
 def is_stamped(line: str) -> bool:
@@ -111,7 +109,7 @@ def is_stamped(line: str) -> bool:
     if line.lstrip().startswith("{") and not _GHES.match(line):
         record = _loaded(line)
         return record is not None and not record.keys().isdisjoint(_JOURNAL_FIELDS)
-    text = _without(_LEVEL, _without(_QUOTE, line[:LINE_CAP].strip()))
+    text = _without(_LEVEL, _without(_QUOTE, line[:LINE_CAP].replace(_NO_BREAK, " ").strip()))
     if text.startswith(_SENDER_ALONE):
         return True
     if text.startswith("["):
@@ -130,6 +128,9 @@ _SENDER = rf"(?P<host>[^\s:\[]{{1,255}}) {_PROGRAM}"
 _QUOTE = re.compile(r"[>| \t`]+")
 _LEVEL = re.compile(r"<\d{1,3}>|(?:kern|user|daemon|syslog) {0,4}: {0,8}(?:[a-z]{3,7}) {0,4}: ?")
 _SENDER_ALONE = "kernel: "
+_NO_BREAK = "\xa0"
+"""What mail programs and web pages like to make of the kernel's spaces."""
+
 # drivers/firmware/efi/cper.c and drivers/acpi/apei/ghes.c number the records: "{3}[Hardware Error]: ".
 _GHES = re.compile(r"[>| \t]*\{\d{1,9}\}\[")
 _SOFT_BREAK_FROM, _SOFT_BREAK_TO = 48, 76
@@ -171,7 +172,7 @@ _JOURNAL_FIELDS = frozenset({"_TRANSPORT", "_BOOT_ID", "__REALTIME_TIMESTAMP", "
 
 def _from_line(line: str) -> Message | None:
     """The message of a line, with an empty text where it has none; ``None`` for another program's."""
-    text = line[:LINE_CAP].strip()
+    text = line[:LINE_CAP].replace(_NO_BREAK, " ").strip()
     first = text[:1]
     if first in ">|`":
         text = _without(_QUOTE, text).rstrip("`")

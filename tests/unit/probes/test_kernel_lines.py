@@ -72,6 +72,7 @@ TALOS = "2024-06-29T10:52:39.030745602Z"
         (f"{AT} [T449218] ata1: hello", Message(None, "ata1: hello", AT)),
         ("08:01:58 pc kernel: [10858.5] ata1: hello", Message(10858.5, "ata1: hello", "08:01:58")),
         ("kernel: ata1: hello", Message(None, "ata1: hello")),
+        ("[\xa0\xa0 12.3] ata1:\xa0hello", Message(12.3, "ata1: hello")),
         ("`[   12.3] ata1: hello`", Message(12.3, "ata1: hello")),
         (f"{DAY} kern.err kernel: [   12.3] ata1: hello", Message(12.3, "ata1: hello", DAY.removeprefix("Tue "))),
         ("2025-01-11T14:18:39.91660 kern.err: [ 12.3] ata1: hello", Message(12.3, "ata1: hello", SOCKLOG)),
@@ -92,10 +93,12 @@ def test_lines_that_a_mail_encoded() -> None:
         "dware Error]: Machine check events logged\n"
         "> > 2026-02-10T16:15:02.001815+01:00 pc kernel: ata2: COMRESET fai=\r\n"
         "led (errno=3D-16)\n"
+        ">> [=C2=A0=C2=A0=C2=A0 8.222763] sd 1:0:0:0: [sda] Attached SCSI disk\n"
     )
-    assert [m.text for m in parse(mail)] == [
-        "mce: [Hardware Error]: Machine check events logged",
-        "ata2: COMRESET failed (errno=-16)",
+    assert [(m.time_s, m.text) for m in parse(mail)] == [
+        (None, "mce: [Hardware Error]: Machine check events logged"),
+        (None, "ata2: COMRESET failed (errno=-16)"),
+        (8.222763, "sd 1:0:0:0: [sda] Attached SCSI disk"),
     ]
 
 

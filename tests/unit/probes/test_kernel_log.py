@@ -134,6 +134,7 @@ def families_of(text: str) -> set[str]:
         ("EXT4-fs (sdb1): warning: mounting fs with errors, running e2fsck is recommended", "file_system", "sdb"),
         ("JBD2: Detected IO errors while flushing file data on sdb1-8", "file_system", "sdb"),
         ("JBD2: Failed to read block at offset 14", "file_system", ""),
+        ("BTRFS: error (device sdb) in btrfs_run_delayed_refs:2127: errno=-5 IO failure", "file_system", "sdb"),
         ("BTRFS error (device sdb): block=4096 write time tree block corruption detected", "file_system", "sdb"),
         (
             "XFS (sda3): Log I/O Error (0x2) detected at xlog_ioend_work+0x6b/0x80 (x.c:1). Shutting",
@@ -238,6 +239,8 @@ def test_each_family(line: str, family: str, device: str) -> None:
         "nvme 0000:03:00.0: probe with driver nvme failed with error -12",
         "mmc0: Timeout waiting for hardware cmd interrupt.",
         "XFS (sda1): User initiated shutdown received.",
+        "BTRFS: error (device sdb: state A) in __btrfs_free_extent:3053: errno=-28 No space left",
+        "BTRFS info (device sdb: state EA): forced readonly",
         "x86/amd: Previous system reset reason [0x00080800]: software wrote 0x6 to reset control register 0xCF9",
         "x86/amd: Previous system reset reason [0x00000002]: power button was pressed for 4 seconds",
         "usb 2-1: new SuperSpeed Plus Gen 2x1 USB device number 3 using xhci_hcd",
