@@ -109,7 +109,7 @@ def is_stamped(line: str) -> bool:
     if line.lstrip().startswith("{") and not _GHES.match(line):
         record = _loaded(line)
         return record is not None and not record.keys().isdisjoint(_JOURNAL_FIELDS)
-    text = _without(_LEVEL, _without(_QUOTE, line[:LINE_CAP].replace(_NO_BREAK, " ").strip()))
+    text = _without(_LEVEL, _without(_QUOTE, _typed(line)))
     if text.startswith(_SENDER_ALONE):
         return True
     if text.startswith("["):
@@ -128,8 +128,8 @@ _SENDER = rf"(?P<host>[^\s:\[]{{1,255}}) {_PROGRAM}"
 _QUOTE = re.compile(r"[>| \t`]+")
 _LEVEL = re.compile(r"<\d{1,3}>|(?:kern|user|daemon|syslog) {0,4}: {0,8}(?:[a-z]{3,7}) {0,4}: ?")
 _SENDER_ALONE = "kernel: "
-_NO_BREAK = "\xa0"
-"""What mail programs and web pages like to make of the kernel's spaces."""
+_TYPESET = str.maketrans({"\xa0": " ", "×": "x"})
+"""What mail programs and web pages make of the kernel's spaces and of "0x"."""
 
 # drivers/firmware/efi/cper.c and drivers/acpi/apei/ghes.c number the records: "{3}[Hardware Error]: ".
 _GHES = re.compile(r"[>| \t]*\{\d{1,9}\}\[")
@@ -172,7 +172,7 @@ _JOURNAL_FIELDS = frozenset({"_TRANSPORT", "_BOOT_ID", "__REALTIME_TIMESTAMP", "
 
 def _from_line(line: str) -> Message | None:
     """The message of a line, with an empty text where it has none; ``None`` for another program's."""
-    text = line[:LINE_CAP].replace(_NO_BREAK, " ").strip()
+    text = _typed(line)
     first = text[:1]
     if first in ">|`":
         text = _without(_QUOTE, text).rstrip("`")
@@ -299,6 +299,12 @@ def _since_1970(seconds: float) -> str:
 
 def _times(digits: str) -> int:
     return min(int(digits), _REPEATS_MOST)
+
+
+def _typed(line: str) -> str:
+    """What is looked at of a line, in the kernel's own characters."""
+    text = line[:LINE_CAP].strip()
+    return text if text.isascii() else text.translate(_TYPESET).strip()
 
 
 def _without(prefix: re.Pattern[str], text: str) -> str:

@@ -73,6 +73,7 @@ TALOS = "2024-06-29T10:52:39.030745602Z"
         ("08:01:58 pc kernel: [10858.5] ata1: hello", Message(10858.5, "ata1: hello", "08:01:58")),
         ("kernel: ata1: hello", Message(None, "ata1: hello")),
         ("[\xa0\xa0 12.3] ata1:\xa0hello", Message(12.3, "ata1: hello")),
+        ("[ 12.3] res 51/40 Emask 0×9", Message(12.3, "res 51/40 Emask 0x9")),
         ("`[   12.3] ata1: hello`", Message(12.3, "ata1: hello")),
         (f"{DAY} kern.err kernel: [   12.3] ata1: hello", Message(12.3, "ata1: hello", DAY.removeprefix("Tue "))),
         ("2025-01-11T14:18:39.91660 kern.err: [ 12.3] ata1: hello", Message(12.3, "ata1: hello", SOCKLOG)),
