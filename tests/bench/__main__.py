@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--loops", action="store_true", help="from the symptom to a recipe and a verdict, instead of self-checks"
     )
-    parser.add_argument("--restarts", type=int, metavar="N", help="N restarts that the agent asks for itself")
+    parser.add_argument(
+        "--restarts", type=int, metavar="N", help="N restarts that the agent asks for itself, then one with each change"
+    )
     parser.add_argument("--kills", type=int, metavar="N", help="N power cuts at random moments of a running agent")
     parser.add_argument("--report", action="store_true", help="write the table into docs/bench.md")
     return parser
@@ -116,12 +118,17 @@ def _run(chosen: Sequence[Scenario], arguments: argparse.Namespace) -> int:
 
 
 def _restarts(name: str, times: int) -> int:
-    """One machine that restarts so many times."""
+    """One machine that restarts so many times, and one for each change that may come with a restart."""
     _sweep()
-    with started(personality.load(name), build()) as aio:
-        walked = restarts.walk(aio, times)
-    tell(f"bench: {times} restarts: {walked.trouble or 'as it must be'} ({walked.seconds:.0f} s)")
-    return 1 if walked.trouble else 0
+    image = build()
+    wrong = 0
+    for number, change in ((times, restarts.SOUND), *((1, change) for change in restarts.changes())):
+        with started(personality.load(name), image) as aio:
+            walked = restarts.walk(aio, number, change)
+        told = f"{number} restarts, {change.name}: {walked.trouble or 'as it must be'} {change.code}"
+        tell(f"bench: {told.rstrip()} ({walked.seconds:.0f} s)")
+        wrong += bool(walked.trouble)
+    return 1 if wrong else 0
 
 
 def _kills(name: str, times: int) -> int:

@@ -1,6 +1,7 @@
-"""Restarts that the agent asks for itself, on a virtual all-in-one whose service goes on with the run each time.
+"""Restarts that the agent asks for itself, on a virtual all-in-one whose service goes on with the run each time: so
+many of a sound one, and one for each change that may come with a restart.
 
-./dev bench --restarts NUMBER
+    ./dev bench --restarts NUMBER
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,18 @@ ONE_S = 240.0
 """Seconds for one restart on a slow host, with the look at the unit after it."""
 
 
+Happening = Callable[[VirtualAio], Iterator[None]]
+"""A generator that does something before the run, and the rest once the run has asked for the restart."""
+
+
+class Change(NamedTuple):
+    """What happens to a unit while it restarts, and the one code that the run must tell."""
+
+    name: str
+    code: str
+    happening: Happening
+
+
 class Walked(NamedTuple):
     """What came of it; ``trouble`` is what is not as it must be (``""`` where all is), ``seconds`` how long it took."""
 
@@ -34,22 +48,51 @@ class Walked(NamedTuple):
     seconds: float
 
 
-def walk(aio: VirtualAio, times: int) -> Walked:
+_CHANGES: dict[str, Change] = {}
+
+
+def change(code: str) -> Callable[[Happening], None]:
+    """Register a generator as a change."""
+
+    def register(happening: Happening) -> None:
+        name = happening.__name__.replace("_", "-")
+        _CHANGES[name] = Change(name, code, happening)
+
+    return register
+
+
+def changes() -> list[Change]:
+    """All of them."""
+    return list(_CHANGES.values())
+
+
+def _nothing(_aio: VirtualAio) -> Iterator[None]:
+    yield
+
+
+SOUND = Change("sound", "", _nothing)
+"""The unit is after each restart what it was before."""
+
+
+def walk(aio: VirtualAio, times: int, change: Change = SOUND) -> Walked:
     """Install the service, ask for so many restarts, and look from outside at how often the unit restarted and what the
-    run says of it.
+    run says of it. The ``change`` comes with the first restart.
     """
     began = time.monotonic()
     _install(aio)
+    happening = change.happening(aio)
+    next(happening)
     before = _boots(aio)
     asked = aio.guest.run(COMMAND, "restart", "--times", str(times), "--lang", "en", timeout_s=ONE_S)
     tell("\n".join(f"      {line}" for line in asked.err.strip().splitlines()))
     if asked.status != 3 or "restarts now" not in asked.err:
         return Walked(f"it ended with {asked.status}: {asked.err.strip()[-300:]}", None, time.monotonic() - began)
+    next(happening, None)
     view = _await_end(aio, began + ONE_S * (times + 1))
     seconds = time.monotonic() - began
     if view is None:
         return Walked(f"the run is not over after {seconds:.0f} s", None, seconds)
-    return Walked(_trouble(view, times, _boots(aio) - before), view, seconds)
+    return Walked(_trouble(view, times, _boots(aio) - before, change.code), view, seconds)
 
 
 def _install(aio: VirtualAio) -> None:
@@ -82,14 +125,30 @@ def recorded(journal: str) -> RunView:
     return RunView.from_records(json.loads(line) for line in whole.split("\n") if line)
 
 
-def _trouble(view: RunView, times: int, boots: int) -> str:
-    """What of it is not as it must be: so many restarts, so many new boots, and nothing that showed."""
+def _trouble(view: RunView, times: int, boots: int, code: str) -> str:
+    """What of it is not as it must be: so many restarts, so many new boots, and what showed (``""`` for nothing)."""
     rounds = [step for name, step in view.steps.items() if name.endswith(".round")]
     if (len(rounds), boots, len(set(view.boots)) - 1) != (times, times, times):
         return f"{len(rounds)} rounds, {boots} boots of the unit, {len(set(view.boots)) - 1} of the run, for {times}"
-    if not view.complete or view.outcomes.get("restarts") is not Outcome.PASS:
+    those = [shown for step in rounds if step.round for shown in step.round["shown"]]
+    wanted = Outcome.FAIL if code else Outcome.PASS
+    if {one["code"] for one in those} != ({code} if code else set()) or view.outcomes.get("restarts") is not wanted:
         told = view.steps.get("restarts")
-        those = [shown for step in rounds if step.round for shown in step.round["shown"]]
         showed = sorted({" ".join(filter(None, (one["code"], one["component"], one["subject"]))) for one in those})
         return f"{told.outcome if told else 'no end'}: {told.reason if told else ''} {showed}"
-    return ""
+    return "" if view.complete else "it is not complete"
+
+
+@change("DOWN-8753")
+def touch_screen_lost(aio: VirtualAio) -> Iterator[None]:
+    """The touch screen's plug comes off."""
+    yield
+    assert aio.qemu is not None
+    aio.qemu.qmp("device_del", id="touch")
+
+
+@change("CLOCK-8248")
+def clock_goes_back(aio: VirtualAio) -> Iterator[None]:
+    """The battery-backed clock loses two days."""
+    yield
+    aio.clock.put_ahead(-2 * 86400.0)

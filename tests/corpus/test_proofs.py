@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from agent.catalogue import entries
+from tests.bench.restarts import changes
 from tests.bench.scenario import scenarios
 from tests.corpus.evaluation import Documents
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_each_code_has_a_proof_or_is_named_as_untested(documents: Documents) -> None:
     by_corpus = {finding["code"] for document in documents.values() for finding in document.get("findings", ())}
     by_bench = {expected.code for scenario in scenarios() for expected in scenario.expected}
+    by_bench |= {change.code for change in changes()}
     files = (ROOT / "tests" / "captures").glob("*.expected.json")
     by_capture = {f["code"] for file in files for f in json.loads(file.read_text("utf-8"))["findings"]}
     assert set(entries()) - by_corpus - by_bench - by_capture == named_as_untested()

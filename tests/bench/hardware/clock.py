@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -58,16 +58,22 @@ class Clock(Part):
         """Its quartz is wrong: of each million seconds it makes so many more. QEMU has no such clock, so it is put
         ahead, a little at a time, in QEMU's own memory.
         """
+        set_ahead, begun = self._ahead(), time.monotonic()
+        with again_and_again(lambda: set_ahead((time.monotonic() - begun) * ppm / 1e6), STEP_S):
+            yield
+
+    def put_ahead(self, seconds: float) -> None:
+        """It is so many seconds further from now on; or, where they are negative, back."""
+        self._ahead()(seconds)
+
+    def _ahead(self) -> Callable[[float], None]:
+        """What puts it so many seconds ahead of how it was when this was called."""
         innards = self.qemu.innards()
         address = self._memory(innards) + _OFFSET
-        begun, before = time.monotonic(), int.from_bytes(innards.read(address, 8), "little", signed=True)
-
-        def put_ahead() -> None:
-            ahead = round((time.monotonic() - begun) * ppm * 1000)
-            innards.write(address, (before + ahead).to_bytes(8, "little", signed=True))
-
-        with again_and_again(put_ahead, STEP_S):
-            yield
+        before = int.from_bytes(innards.read(address, 8), "little", signed=True)
+        return lambda seconds: innards.write(
+            address, (before + round(seconds * 1e9)).to_bytes(8, "little", signed=True)
+        )
 
     def _memory(self, innards: Innards) -> int:
         """Where QEMU keeps the clock's memory."""
