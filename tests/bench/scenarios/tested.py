@@ -7,7 +7,6 @@ import time
 from tests.bench.aio import VirtualAio
 from tests.bench.hardware.backlight import SYSFS as BACKLIGHT
 from tests.bench.hardware.camera import ON_USB
-from tests.bench.hardware.cooling import FAN
 from tests.bench.hardware.network import INTERFACE, ROUTER
 from tests.bench.hardware.panel import CONNECTOR
 from tests.bench.hardware.panel import SYSFS as PANEL
@@ -29,21 +28,22 @@ AGAIN_S = 3.0
     "usb",
     customer="The camera goes away in the middle of a call.",
     tests=["usb"],
+    seconds=45.0,
     expected=[Expected("USB-7389", "usb-port", "warning", ON_USB)],
     tolerated=["USB-7247"],  # a built-in device drops out: the same event, as its watcher saw it
 )
 def usb_lost_in_its_test(aio: VirtualAio, check: Check) -> None:
-    """A built-in USB device drops out three times, and comes back, while all of them are asked."""
+    """A built-in USB device drops out five times, and comes back, while all of them are asked."""
 
     def drop_out() -> None:
-        for _ in range(3):
+        for _ in range(5):
             aio.camera.drop_out(1)
-            time.sleep(AGAIN_S)
+            time.sleep(2 * AGAIN_S)
 
     with meanwhile(aio, drop_out):
         check()
     said = aio.guest.out("dmesg")
-    proven(said.count(f"usb {ON_USB}: USB disconnect") == 3, "the kernel tells of three", said)
+    proven(said.count(f"usb {ON_USB}: USB disconnect") == 5, "the kernel tells of five", said)
 
 
 @scenario(
@@ -214,25 +214,6 @@ def clock_runs_fast(aio: VirtualAio, check: Check) -> None:
     with aio.clock.running_fast(100_000):
         said = aio.guest.shell(f"cat {CLOCK}; sleep 30; cat {CLOCK}").out.split()
         proven(int(said[1]) - int(said[0]) >= 32, "the kernel reads 32 seconds or more after 30", " ".join(said))
-        check()
-
-
-@scenario(
-    "tested",
-    "heat",
-    customer="It gets loud no more, but hot.",
-    tests=["thermal"],
-    seconds=180.0,
-    expected=[Expected("FAN-2550", "fan", "warning")],
-    tolerated=["HEAT-2035", "HEAT-2008", "HEAT-2019"],
-)
-def fan_does_not_follow(aio: VirtualAio, check: Check) -> None:
-    """The fan turns as slowly when the unit works as when it rests."""
-    with aio.cooling.fan_at(1000):
-        said = aio.guest.shell(
-            f"stress-ng --quiet --cpu 2 --timeout 20 & sleep 15; cat {FAN}/fan_speed_rpm; wait", timeout_s=60
-        ).out
-        proven(int(said) == 1000, "the kernel's fan driver sees the same speed under load", said)
         check()
 
 
