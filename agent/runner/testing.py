@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from agent.host import Host
 from agent.journal import Journal, read
@@ -12,7 +13,7 @@ from agent.runner.engine import Observer
 from agent.runner.freezes import restarted
 from agent.runner.recording import Asked, recorded
 from agent.runner.scratch import scratch
-from agent.runner.steps import RULES, judging_step, test_step, watch_step
+from agent.runner.steps import RULES, judging_step, profile_step, test_step, watch_step
 from agent.tests_hw import Bout, load, tests
 from agent.watch import watchers
 
@@ -42,8 +43,10 @@ def run_tests(
     *,
     seed: int,
     observers: Iterable[Observer] = (),
+    state: Path | None = None,
 ) -> RunView:
-    """Run the tests ``names`` for so many seconds, or for as long as the most patient of them needs at least.
+    """Run the tests ``names`` for so many seconds, or for as long as the most patient of them needs at least. What they
+    measure is compared with the profile of the unit's model, where ``state``, the agent's state directory, has one.
 
     Raises like :func:`agent.runner.run.run`, and ``KeyError`` for an unknown test.
     """
@@ -51,9 +54,10 @@ def run_tests(
     whole = max(seconds or 0.0, least)
     with recorded(asked, journal, observers) as engine, scratch(journal.directory) as folder:
         bout = Bout(whole, seed, folder)
+        results = engine.run([profile_step(asked.unit, state)] if state is not None else [])
         steps = [test_step(name, bout, host) for name in names]
         steps += [watch_step(watcher, "", whole, host) for watcher in watchers()]
         with restarted(journal, names):
-            results = engine.run(steps)
+            results += engine.run(steps)
         engine.run([judging_step(results)])
     return RunView.from_records(read(journal.directory / JOURNAL))

@@ -17,6 +17,8 @@ from agent.model import Text
 from agent.model.verdict import exit_status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent.journal import Journal
     from agent.model.run_view import RunView
     from agent.runner.recording import Asked
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     with explained():
         run_id, journal = store.new()
         with journal:
-            view = _walk(asked, journal, names, seconds, seed)
+            view = _walk(asked, journal, names, seconds, seed=seed, state=state)
     bundle, entry = checking.seal(args, desk, store.path(run_id), view, nonce)
     tell_result(args, view, run_id, time.monotonic() - began, bundle)
     if entry:
@@ -90,14 +92,16 @@ def _known(names: list[str]) -> None:
             raise Problem(Text("unknown test {test}; there are: {known}", {"test": name, "known": ", ".join(known)}))
 
 
-def _walk(asked: Asked, journal: Journal, names: list[str], seconds: float | None, seed: int) -> RunView:
+def _walk(
+    asked: Asked, journal: Journal, names: list[str], seconds: float | None, *, seed: int, state: Path
+) -> RunView:
     from agent.cli.progress import progress
     from agent.host import Host
     from agent.runner.testing import run_tests
     from agent.watch import watchers
 
-    with progress(asked.language, len(names) + len(watchers()) + 1) as shown:
-        return run_tests(asked, journal, Host(), names, seconds, seed=seed, observers=[shown])
+    with progress(asked.language, len(names) + len(watchers()) + 2) as shown:
+        return run_tests(asked, journal, Host(), names, seconds, seed=seed, observers=[shown], state=state)
 
 
 def number(typed: str, option: str, low: float, high: float) -> float:

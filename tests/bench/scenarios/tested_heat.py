@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.bench.aio import VirtualAio
+from tests.bench.checked import COMMAND
 from tests.bench.hardware.cooling import FAN
-from tests.bench.hardware.part import proven
+from tests.bench.hardware.part import NotTaken, proven
 from tests.bench.scenario import Check, Expected, scenario
 from tests.bench.scenarios.heat import STILL_HOT, proven_by_load
 
@@ -42,5 +43,28 @@ def fan_does_not_follow(aio: VirtualAio, check: Check) -> None:
 def soak_stopped_by_heat(aio: VirtualAio, check: Check) -> None:
     """Dust in the heat sink: the heat test has to be stopped, or the unit would switch itself off."""
     with aio.cooling.heatsink_blocked(2.6):
+        proven_by_load(aio)
+        check()
+
+
+@scenario(
+    "tested",
+    "heat",
+    "profile",
+    customer="It is louder than my colleague's, which is the same model.",
+    tests=["thermal"],
+    seconds=SOAK_S,
+    expected=[Expected("HEAT-2056", "fan", "warning", "thermal_zone0")],
+    limit_s=1200.0,
+)
+def warmer_than_its_model(aio: VirtualAio, check: Check) -> None:
+    """Dust in the heat sink: heat gets away half as well as from the good unit whose soak the profile holds."""
+    words = ("test", "thermal", "--duration", f"{SOAK_S:g}", "--json")
+    ran = aio.guest.run(COMMAND, *words, timeout_s=400)
+    if ran.status != 0:
+        raise NotTaken(f"the good unit's soak ended with {ran.status}: {ran.err.strip()[-300:]}")
+    runs = aio.guest.out("/bin/ls", "/var/lib/aiodiag/runs").split()
+    aio.guest.run(COMMAND, "profile", "learn", runs[-1], timeout_s=120).check()
+    with aio.cooling.heatsink_blocked(2.0):
         proven_by_load(aio)
         check()
