@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
 from agent.diagnose.files import InputRefused, read_all
-from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._input import Input
 from agent.diagnose.inputs._plain_text import utf_8
+from agent.diagnose.inputs._reports import DRIVES_MOST, in_a_row
 from agent.model import Text
 
 SIZE_CAP = 4 * 1024 * 1024
@@ -35,8 +34,6 @@ _HINT = re.compile(
 )
 _BEFORE = re.compile(rb"\s*(?:[^\n{]{0,80}[#$>] *(?:sudo +)?[^ \n]*smartctl [^\n{]*\n\s*)?(?:\[\s*)?(?=\{)")
 """What may stand before a report: how it was asked for, the beginning of a list."""
-DRIVES_MOST = 64
-"""Reports in one file that are told apart; ours, more than a machine of any customer has drives."""
 _NAME = re.compile(rb'"device"\s*:\s*\{[^{}]{0,400}?"name"\s*:\s*"/dev/([A-Za-z0-9/,._-]{1,60})"')
 
 
@@ -60,17 +57,12 @@ class SmartctlJsonInput(Input):
             members = set(_members(_from_first(data) or data))
             if b"devices" in members and b"device" not in members:
                 raise InputRefused(Text("the file lists drives, but holds no report of one"))
-        subjects: dict[str, int] = {}
-        captures = []
-        for report in _reports(data):
-            named = _NAME.search(report)
-            name = named[1].decode() if named else "disk"
-            subjects[name] = subjects.get(name, 0) + 1
-            subject = name if subjects[name] == 1 else f"{name} ({subjects[name]})"
-            captures.append(alone(path, report, "smartctl-json", ["storage"], subject=subject))
-        (step,) = captures[0].steps
-        evidence = tuple(e for capture in captures for e in capture.steps[0].evidence)
-        return replace(captures[0], steps=(replace(step, evidence=evidence),))
+        return in_a_row(path, ((_called(report), report) for report in _reports(data)), "smartctl-json")
+
+
+def _called(report: bytes) -> str:
+    named = _NAME.search(report)
+    return named[1].decode() if named else "disk"
 
 
 def _from_first(text: bytes) -> bytes:

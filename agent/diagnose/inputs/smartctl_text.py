@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from agent.diagnose.capture import Capture
 from agent.diagnose.files import InputRefused, read_all
-from agent.diagnose.inputs._alone import alone
 from agent.diagnose.inputs._input import Input
 from agent.diagnose.inputs._plain_text import plain_text
+from agent.diagnose.inputs._reports import DRIVES_MOST, in_a_row
 from agent.model import Text
 
 SIZE_CAP = 1024 * 1024
 """Bytes; ours. The longest reports have 50 KB."""
-DRIVES_MOST = 64
-"""Reports in one file that are told apart; ours, more than a machine of any customer has drives."""
 
 _START = re.compile(
     r"smartctl (?:version |pre-)?[0-9]\.[0-9]|=== START OF (?:INFORMATION|(?:READ )?SMART DATA) SECTION ==="
@@ -62,19 +59,13 @@ class SmartctlTextInput(Input):
         text = _flush_left(plain_text(read_all(path, SIZE_CAP)))
         if not text.strip():
             raise InputRefused(Text("there is nothing in the file"))
-        named: dict[str, int] = {}
-        captures = []
-        for report in _reports(text):
-            called = _CALLED.search(report)
-            name = "".join(filter(str.isprintable, called[1])).strip() if called else "disk"
-            named[name] = named.get(name, 0) + 1
-            subject = name if named[name] == 1 else f"{name} ({named[name]})"
-            captures.append(
-                alone(path, report.encode("utf-8", "replace"), "smartctl-text", ["storage"], subject=subject)
-            )
-        (step,) = captures[0].steps
-        evidence = tuple(e for capture in captures for e in capture.steps[0].evidence)
-        return replace(captures[0], steps=(replace(step, evidence=evidence),))
+        reports = ((_called(report), report.encode("utf-8", "replace")) for report in _reports(text))
+        return in_a_row(path, reports, "smartctl-text")
+
+
+def _called(report: str) -> str:
+    called = _CALLED.search(report)
+    return "".join(filter(str.isprintable, called[1])).strip() if called else "disk"
 
 
 def _flush_left(text: str) -> str:
