@@ -131,9 +131,7 @@ class Engine:
             result.trouble.append(Trouble("step-not-started", Text("the check itself broke"), str(e)))
             if watch:
                 watch.close()
-            result.conclude()
-            for observer in self._observers:
-                observer.ended(step, result)
+            self._conclude(step, result, began)
             return
         running = _Running(step, worker, result, began, began + step.timeout_s)
         running.watch = watch
@@ -251,7 +249,7 @@ class Engine:
         if running.result.trouble and not running.salvaging and running.step.salvage and running.evidence:
             self._salvage(running)
         else:
-            self._conclude(running)
+            self._conclude(running.step, running.result, running.began)
 
     def _salvage(self, ended: _Running) -> None:
         step, evidence = ended.step, ended.evidence
@@ -265,17 +263,19 @@ class Engine:
             worker = Worker(work)
         except OSError as e:
             self._trouble(ended, "step-not-started", Text("the check itself broke"), str(e))
-            self._conclude(ended)
+            self._conclude(step, ended.result, ended.began)
             return
         again = _Running(step, worker, ended.result, ended.began, time.monotonic() + SALVAGE_S)
         again.salvaging = True
         self._follow(again)
 
-    def _conclude(self, running: _Running) -> None:
-        running.result.duration_s = time.monotonic() - running.began
-        running.result.conclude()
+    def _conclude(self, step: Step, result: StepResult, began: float) -> None:
+        result.duration_s = time.monotonic() - began
+        result.conclude()
+        if step.over:
+            step.over()
         for observer in self._observers:
-            observer.ended(running.step, running.result)
+            observer.ended(step, result)
 
     def _trouble(self, running: _Running, symptom: str, reason: Text, details: str = "") -> None:
         running.result.trouble.append(Trouble(symptom, reason, details))

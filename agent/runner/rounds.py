@@ -30,9 +30,8 @@ from agent.runner.recording import boot_id
 from agent.runner.restarting import CLOCK, MOST, Restarter, Restarting, RestartRefused
 from agent.runner.scratch import scratch
 from agent.runner.step import Step, StepResult
-from agent.runner.steps import judging_step, probe_step, rules_step, test_step, watch_step
+from agent.runner.steps import exercise_steps, judging_step, probe_step, rules_step
 from agent.tests_hw import Bout
-from agent.watch import watchers
 
 WARM_K = 15.0
 """K above the first look at it by which a unit is warm; ours."""
@@ -162,9 +161,7 @@ class Player:
         for phase in range(1, work.times + 1):
             with scratch(self.journal.directory) as folder, restarted(self.journal, work.tests):
                 bout = Bout(work.seconds, (seed + phase - 1) % (1 << 31), folder)
-                steps = [test_step(test, bout, self.host) for test in work.tests]
-                whole_s = work.seconds + work.rest_s
-                steps += [watch_step(watcher, "", whole_s, self.host) for watcher in watchers()]
+                steps = exercise_steps(work.tests, bout, self.host, rest_s=work.rest_s)
                 before = processor_times()
                 results += self.engine.run([named(f"{number}.{phase}", step) for step in steps])
                 share = busy_share(before, processor_times())

@@ -15,9 +15,8 @@ from agent.probes import areas
 from agent.runner.engine import Observer, probes_at_once
 from agent.runner.recording import Asked, recorded
 from agent.runner.scratch import scratch
-from agent.runner.steps import RULES, earlier_step, judging_step, probe_step, profile_step, test_step, watch_step
+from agent.runner.steps import RULES, earlier_step, exercise_steps, judging_step, probe_step, profile_step
 from agent.tests_hw import Bout
-from agent.watch import watchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,8 @@ def run(
             steps += [profile_step(request.unit, state), earlier_step(request.unit, state, journal.directory.name)]
         results = engine.run(steps, probes_at_once())
         for name, seconds in request.plan.tests.items():
-            watching = [watch_step(watcher, name, seconds, host) for watcher in watchers()]
             with scratch(journal.directory) as folder:
-                results += engine.run([test_step(name, Bout(seconds, new_seed(), folder), host), *watching])
+                results += engine.run(exercise_steps([name], Bout(seconds, new_seed(), folder), host, beside=name))
         engine.run([judging_step(results)])
     return RunView.from_records(read(journal.directory / JOURNAL))
 

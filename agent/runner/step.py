@@ -36,6 +36,8 @@ class Step(NamedTuple):
     settled: tuple[Outcome, Text | None] | None = None
     """Outcome and reason, where they are known whatever the step gives: a run is judged again in which the step hung.
     """
+    over: Callable[[], None] | None = None
+    """Called in the runner's process when the step has ended, however that was. Must not raise."""
     parameters: Mapping[str, Any] | None = None
     """What it was told to do, for the record: strict JSON."""
 

@@ -20,6 +20,7 @@ from agent.runner.worker import Gathered, Item, Send, TimeLimit
 if TYPE_CHECKING:
     from agent.rules import Exercised, Rule
     from agent.tests_hw import Bout
+    from agent.watch import Exercise
 
 RULES = "rules"
 PROFILE = "profile"
@@ -64,15 +65,34 @@ def _probe_step(area: str, gather: Callable[[Probe], Iterable[Evidence | Gap]]) 
     return Step(f"probe.{area}", work, LONGEST_PROBE_S, salvage)
 
 
-def test_step(name: str, bout: Bout, host: Host) -> Step:
+def exercise_steps(
+    tests: Sequence[str], bout: Bout, host: Host, *, rest_s: float = 0.0, beside: str = ""
+) -> list[Step]:
+    """Exercise hardware by these tests, side by side, with all watchers beside them, which look before the first begins
+    and after the last is over, and for ``rest_s`` seconds more than the bout should take. ``beside`` is the test that
+    the watchers' steps are named after, where there is one for each.
+
+    Raises ``KeyError`` for an unknown test. For one call of the engine, which must begin all of them at once.
+    """
+    from agent import watch  # here: `aiodiag unit` and `probe` watch nothing
+
+    exercise = watch.Exercise(bout.seconds + rest_s)
+    testing = [test_step(test, bout, host, exercise) for test in tests]
+    longest_s = max([bout.seconds, *(step.timeout_s for step in testing)]) + rest_s
+    return [*(watch_step(watcher, beside, longest_s, exercise, host) for watcher in watch.watchers()), *testing]
+
+
+def test_step(name: str, bout: Bout, host: Host, exercise: Exercise) -> Step:
     """Exercise hardware, under the abort temperature. Raises ``KeyError`` for an unknown test."""
-    from agent import tests_hw  # here: `aiodiag unit` and `probe` test nothing
+    from agent import tests_hw, watch
     from agent.watch._heat import hottest, too_hot
 
     test = tests_hw.load(name)
     bout = replace(bout, seconds=max(bout.seconds, test.least_s))
+    exercise.exerciser()
 
     def work(send: Send) -> None:
+        exercise.await_watchers()
         _evidence_first(test.exercise(host, bout), test.interpret, send)
 
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
@@ -81,30 +101,35 @@ def test_step(name: str, bout: Bout, host: Host) -> Step:
     return Step(
         f"test.{name}",
         work,
-        bout.seconds + test.slack_s,
+        watch.LOOKING_WITHIN_S + bout.seconds + test.slack_s,
         salvage,
         guard=lambda: too_hot(host.root),
         heat=lambda: hottest(host.root),
+        over=exercise.ended,
         parameters={"seconds": bout.seconds, "seed": bout.seed},
     )
 
 
-def watch_step(name: str, test: str, duration_s: float, host: Host) -> Step:
-    """Watch for so many seconds while a hardware test runs, or several (``test`` is then empty).
+def watch_step(name: str, beside: str, longest_s: float, exercise: Exercise, host: Host) -> Step:
+    """Watch an exercise, which takes ``longest_s`` seconds at most.
 
     Raises ``KeyError`` for an unknown watcher.
     """
-    from agent import watch  # here: `aiodiag unit` and `probe` watch nothing
+    from agent import watch
 
-    watcher = watch.load(name)
+    watcher, lookout = watch.load(name), exercise.lookout()
 
     def work(send: Send) -> None:
-        _evidence_first(watcher.watch(host, duration_s), watcher.interpret, send)
+        try:
+            _evidence_first(watcher.watch(host, lookout), watcher.interpret, send)
+        finally:
+            lookout.present()
 
     def salvage(evidence: Sequence[Evidence], send: Send) -> None:
         _send_all(watcher.interpret(evidence), send)
 
-    return Step(f"watch.{test}.{name}" if test else f"watch.{name}", work, duration_s + WATCH_SLACK_S, salvage)
+    step = f"watch.{beside}.{name}" if beside else f"watch.{name}"
+    return Step(step, work, longest_s + WATCH_SLACK_S, salvage)
 
 
 def profile_step(unit: Mapping[str, str], state: Path) -> Step:

@@ -13,9 +13,8 @@ from agent.runner.engine import Observer
 from agent.runner.freezes import restarted
 from agent.runner.recording import Asked, recorded
 from agent.runner.scratch import scratch
-from agent.runner.steps import RULES, judging_step, profile_step, test_step, watch_step
+from agent.runner.steps import RULES, exercise_steps, judging_step, profile_step
 from agent.tests_hw import Bout, load, tests
-from agent.watch import watchers
 
 
 def known_tests() -> tuple[str, ...]:
@@ -55,9 +54,7 @@ def run_tests(
     with recorded(asked, journal, observers) as engine, scratch(journal.directory) as folder:
         bout = Bout(whole, seed, folder)
         results = engine.run([profile_step(asked.unit, state)] if state is not None else [])
-        steps = [test_step(name, bout, host) for name in names]
-        steps += [watch_step(watcher, "", whole, host) for watcher in watchers()]
         with restarted(journal, names):
-            results += engine.run(steps)
+            results += engine.run(exercise_steps(names, bout, host))
         engine.run([judging_step(results)])
     return RunView.from_records(read(journal.directory / JOURNAL))

@@ -1,5 +1,5 @@
 """The watchers: one module each, found by its presence. A leading underscore is not a watcher: ``_heat`` is the guard
-that stops a test.
+that stops a test, ``_lookout`` how long is watched.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ import functools
 import importlib
 import pkgutil
 
+from agent.watch._lookout import LOOKING_WITHIN_S as LOOKING_WITHIN_S
+from agent.watch._lookout import Exercise as Exercise
+from agent.watch._lookout import for_seconds as for_seconds
 from agent.watch._watcher import Watcher
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from agent.host import Host
 from agent.model import Component, Evidence, Gap, Reading
+from agent.watch._lookout import Lookout
 
 Observed = Component | Reading | Gap
 
@@ -24,9 +25,9 @@ class Watcher(ABC):
     """That of the probe's area that it belongs to, where there is one."""
 
     @abstractmethod
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
-        """Watch for ``duration_s`` seconds. What the evidence holds does not grow with the time, only with what
-        happened.
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
+        """Look once, say so (``lookout.begin()``), and watch as long as the lookout goes on; the last look comes after
+        that. What the evidence holds does not grow with the time, only with what happened.
         """
 
     @abstractmethod

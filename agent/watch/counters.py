@@ -18,13 +18,13 @@ Sources of the counters: those of the probes. Of the numbers: Linux Documentatio
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Reading, Tree
 from agent.probes import mce, memory, network, pcie, thermals, usb
+from agent.watch._lookout import Lookout
 from agent.watch._watcher import Observed, Watcher
 
 _BLOCK = "/sys/block"
@@ -55,14 +55,14 @@ class CountersWatcher(Watcher):
 
     name = "counters"
 
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
         """The files before and after; what was there before is kept at once."""
-        begun = time.monotonic()
         before = list(_look(host, _BEFORE))
         if not any(piece.tree().files for piece in before):
             return
+        lookout.begin()
         yield from before
-        time.sleep(max(0.0, duration_s - (time.monotonic() - begun)))
+        lookout.pause()
         yield from _look(host, _AFTER)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Observed]:

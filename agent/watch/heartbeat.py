@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Reading
+from agent.watch._lookout import Lookout
 from agent.watch._watcher import Observed, Watcher
 
 TICK_S = 0.1
@@ -98,7 +99,7 @@ class HeartbeatWatcher(Watcher):
 
     name = "heartbeat"
 
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
         """One piece of evidence about the whole time."""
         if host.root:
             return  # captured files have no clock
@@ -110,8 +111,9 @@ class HeartbeatWatcher(Watcher):
         seen, was = _Seen(), begun
         continued: list[int] = []
         before = signal.signal(signal.SIGCONT, lambda number, _: continued.append(number))
+        lookout.begin()
         try:
-            while was.monotonic - begun.monotonic < duration_s:
+            while lookout.goes_on():
                 time.sleep(TICK_S)
                 is_now = _moment(schedstat)
                 at = was.monotonic - begun.monotonic

@@ -15,6 +15,7 @@ facility is not the kernel's.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import select
@@ -29,6 +30,7 @@ from agent.probes._kernel_devices import names_a_device
 from agent.probes._kernel_lines import LINE_CAP, Message, parse
 from agent.probes._kernel_messages import DEVICE_CAP, Seen, families, survey
 from agent.probes.kernel_log import values
+from agent.watch._lookout import Lookout
 from agent.watch._watcher import Observed, Watcher
 
 RECORDS_KEPT = 2000
@@ -40,7 +42,9 @@ AT_ONCE = 500
 OVERTIME_S = 1.0
 """Seconds beyond the end for what is still to be read; a flood may come faster than it can be read. Ours."""
 IDLE_S = 0.2
-"""Seconds until the next look where the log is no device that could be waited for; ours."""
+"""Seconds for which the log is waited for at a time, or until the next look where it is no device that could be waited
+for; ours.
+"""
 
 _KMSG = "/dev/kmsg"
 _SAID, _NAMES, _SUMMARY = "kmsg", "kmsg-names", "kernel-log-watch-json"
@@ -87,7 +91,7 @@ class KernelLogWatcher(Watcher):
 
     name = "kernel_log"
 
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
         """What was said before of how devices hang together, what was said meanwhile, and how much that was."""
         try:
             log = os.open(host.root + _KMSG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
@@ -99,8 +103,9 @@ class KernelLogWatcher(Watcher):
         try:
             started, begun = now(), time.monotonic()
             names = _names(log)
+            lookout.begin()
             said = _Said()
-            trouble = _listen(log, said, begun + duration_s)
+            trouble = _listen(log, said, lookout)
         finally:
             os.close(log)
         if names:
@@ -165,14 +170,16 @@ def _names(log: int) -> list[bytes]:
     return found
 
 
-def _listen(log: int, said: _Said, until: float) -> OSError | None:
+def _listen(log: int, said: _Said, lookout: Lookout) -> OSError | None:
     """Take in what is said; gives what ended it before its time."""
     poll = select.poll()
     poll.register(log, select.POLLIN)
+    enough = math.inf
     while True:
-        left = until - time.monotonic()
-        if left > 0 and not any(event & select.POLLIN for _, event in poll.poll(left * 1000)):
-            time.sleep(min(IDLE_S, max(0.0, until - time.monotonic())))
+        going = lookout.goes_on()
+        events = poll.poll(IDLE_S * 1000) if going else []
+        if events and not any(event & select.POLLIN for _, event in events):
+            lookout.pause(IDLE_S)
         for record in _drain(log):
             if isinstance(record, OSError):
                 return record
@@ -180,9 +187,11 @@ def _listen(log: int, said: _Said, until: float) -> OSError | None:
                 said.lost += 1
             else:
                 said.take(record)
-            if time.monotonic() > until + OVERTIME_S:
-                return None
-        if left <= 0:
+            if not lookout.goes_on():
+                enough = min(enough, time.monotonic() + OVERTIME_S)
+                if time.monotonic() > enough:
+                    return None
+        if not going:
             return None
 
 

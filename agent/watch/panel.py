@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Reading
 from agent.watch._look import word
+from agent.watch._lookout import Lookout
 from agent.watch._watcher import Observed, Watcher
 
 INTERVAL_S = 0.1
@@ -36,23 +36,24 @@ class PanelWatcher(Watcher):
 
     name = "panel"
 
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
         """One piece of evidence: how often each connector's status changed, and when."""
-        started, begun = now(), time.monotonic()
+        started = now()
         connectors = {path.split("/")[-2]: host.root + path for path in host.glob(_STATUS)}
         seen = _look(connectors)
         if not seen:
             return
+        lookout.begin()
         counts = dict.fromkeys(seen, 0)
         kept: list[list[Any]] = []
-        while (passed := time.monotonic() - begun) < duration_s:
-            time.sleep(min(INTERVAL_S, duration_s - passed))
+        while lookout.goes_on():
+            lookout.pause(INTERVAL_S)
             for name, status in _look(connectors).items():
                 if name in counts and status != seen[name]:
                     seen[name] = status
                     counts[name] += 1
-                    kept.append([round(time.monotonic() - begun, 2), name, status])
-        seconds = round(time.monotonic() - begun, 2)
+                    kept.append([round(lookout.passed, 2), name, status])
+        seconds = round(lookout.passed, 2)
         data = json.dumps({"seconds": seconds, "changes": counts, "first": kept[:CHANGES_KEPT]}).encode()
         yield Evidence(_KIND, "", data, _STATUS, started, duration_s=seconds)
 

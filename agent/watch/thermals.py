@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from agent.host import Host, now
 from agent.model import ComponentKind, Evidence, Gap, Reading, Tree, Value
 from agent.watch._look import number
+from agent.watch._lookout import Lookout
 from agent.watch._series import Series
 from agent.watch._watcher import Observed, Watcher
 
@@ -53,7 +53,7 @@ class ThermalsWatcher(Watcher):
 
     name = "thermals"
 
-    def watch(self, host: Host, duration_s: float) -> Iterator[Evidence | Gap]:
+    def watch(self, host: Host, lookout: Lookout) -> Iterator[Evidence | Gap]:
         """The zones' trip points, one piece of evidence about the whole time, and how all sensors went in it."""
         zones = {path.split("/")[-1]: f"{host.root}{path}/temp" for path in host.glob(_ZONES)}
         series = Series(host)
@@ -61,24 +61,23 @@ class ThermalsWatcher(Watcher):
             return
         if zones:
             yield host.tree(f"{_ZONES}/type", f"{_ZONES}/trip_point_*", subject="zones")
-        started, begun = now(), time.monotonic()
+        started = now()
         series.start()
-        seen: dict[str, _Seen] = {}
-        while True:
+        seen = {zone: _Seen(value, value, value) for zone, value in _look(zones).items()}
+        lookout.begin()
+        while lookout.goes_on():
+            lookout.pause(INTERVAL_S)
             for zone, value in _look(zones).items():
                 if zone in seen:
                     seen[zone].add(value)
                 else:
                     seen[zone] = _Seen(value, value, value)
-            passed = time.monotonic() - begun
-            if passed >= duration_s:
-                break
-            time.sleep(min(INTERVAL_S, duration_s - passed))
+        passed = round(lookout.passed, 2)
         if zones:
             told = {z: {"start": s.start, "low": s.low, "high": s.high, "samples": s.samples} for z, s in seen.items()}
-            data = json.dumps({"seconds": round(passed, 2), "zones": told}).encode()
-            yield Evidence(_KIND, "", data, f"{_ZONES}/temp", started, duration_s=round(passed, 2))
-        yield series.ended(started, round(passed, 2))
+            data = json.dumps({"seconds": passed, "zones": told}).encode()
+            yield Evidence(_KIND, "", data, f"{_ZONES}/temp", started, duration_s=passed)
+        yield series.ended(started, passed)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Observed]:
         """Readings per zone; one that shows what cannot be is passed over, the probe tells that."""

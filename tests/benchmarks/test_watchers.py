@@ -11,6 +11,7 @@ import pytest
 
 from agent import watch
 from agent.host import Host
+from agent.watch import for_seconds
 from tests.benchmarks.conftest import Report
 
 pytestmark = pytest.mark.benchmark_only
@@ -80,7 +81,7 @@ def _side_by_side(root: Path, seconds: float) -> dict[str, float]:
 def _watch(name: str, root: Path, seconds: float, answers: Any) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF)
     host = Host() if name in OF_THIS_MACHINE else Host(str(root))
-    gathered = list(watch.load(name).watch(host, seconds))
+    gathered = list(watch.load(name).watch(host, for_seconds(seconds)))
     assert gathered
     after = resource.getrusage(resource.RUSAGE_SELF)
     answers.put((name, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))

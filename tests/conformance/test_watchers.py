@@ -17,6 +17,7 @@ from agent import watch
 from agent.host import Host
 from agent.model import Evidence, Gap, Reading
 from agent.texts.words import WATCHERS
+from agent.watch import for_seconds
 
 TIME = "2026-01-01T00:00:00.000Z"
 WRITES = re.compile(
@@ -64,7 +65,7 @@ def test_it_writes_nothing(name: str) -> None:
 def test_it_ends_in_time_and_its_evidence_is_understood(name: str) -> None:
     watcher = watch.load(name)
     started = time.monotonic()
-    gathered = list(watcher.watch(Host(), 0.3))
+    gathered = list(watcher.watch(Host(), for_seconds(0.3)))
     assert time.monotonic() - started < 5
     evidence = [item for item in gathered if isinstance(item, Evidence)]
     for item in watcher.interpret(evidence):
@@ -74,7 +75,7 @@ def test_it_ends_in_time_and_its_evidence_is_understood(name: str) -> None:
 @each
 def test_nothing_to_watch_gives_nothing(name: str, tmp_path: Path) -> None:
     watcher = watch.load(name)
-    assert list(watcher.watch(Host(str(tmp_path)), 0.2)) == []
+    assert list(watcher.watch(Host(str(tmp_path)), for_seconds(0.2))) == []
     assert list(watcher.interpret([])) == []
 
 

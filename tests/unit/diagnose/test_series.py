@@ -15,6 +15,7 @@ from agent.diagnose.series import curves, curves_of_run
 from agent.host import Host
 from agent.journal import Journal
 from agent.model import Evidence, Outcome, ocp
+from agent.watch import for_seconds
 from agent.watch._series import KIND
 from agent.watch.thermals import WATCHER
 from tests import runs
@@ -53,7 +54,7 @@ def test_what_the_watcher_wrote_in_a_run_comes_back(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=warms)
     thread.start()
-    pieces = [piece for piece in WATCHER.watch(Host(str(root)), 2.3) if isinstance(piece, Evidence)]
+    pieces = [piece for piece in WATCHER.watch(Host(str(root)), for_seconds(2.3)) if isinstance(piece, Evidence)]
     thread.join()
     with Journal.create(tmp_path / "run") as journal:
         journal.append(runs.run_start(), ocp.step_start("1.1.watch.thermals", "1.1.watch.thermals"))

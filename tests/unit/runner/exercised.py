@@ -24,6 +24,7 @@ from agent.runner.recorder import Recorder
 from agent.runner.scratch import scratch
 from agent.tests_hw import Bout, HardwareTest
 from agent.tools import PROGRAMS, Program
+from agent.watch import Exercise
 from tests import runs
 from tests.ocp import validate_lines
 
@@ -119,11 +120,16 @@ class Ground:
         with Journal.create(directory) as journal:
             journal.append(runs.run_start())
             with scratch(directory) as room, scratch(self.folder / "well") as other:
+                exercise = Exercise(0.0)
+                watched = exercise.lookout()
+                watched.begin()
                 both = [
-                    steps.test_step(test.name, Bout(test.least_s, 7, room), Host()),
-                    steps.test_step(Well.name, Bout(0.1, 7, other), Host()),
+                    steps.test_step(test.name, Bout(test.least_s, 7, room), Host(), exercise),
+                    steps.test_step(Well.name, Bout(0.1, 7, other), Host(), exercise),
                 ]
+                assert watched.goes_on()
                 Engine([Recorder(journal)]).run(both)
+                assert not watched.goes_on(), "a watcher would wait for ever"
             journal.append(ocp.run_end(RunVerdict.INCOMPLETE, complete=True))
         assert sorted(p.name for p in self.folder.iterdir() if "scratch" in p.name) == []
         assert self.left() == []

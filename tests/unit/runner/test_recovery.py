@@ -23,6 +23,7 @@ from agent.runner.step import Step, StepResult
 from agent.runner.worker import Item, Send
 from agent.tests_hw import Bout
 from agent.texts import LANGUAGES, render
+from agent.watch import Exercise
 from agent.watch._heat import hottest
 from tests.ocp import validate_lines
 from tests.unit.runner.exercised import Misbehaving
@@ -137,7 +138,8 @@ def test_an_agent_that_is_killed_has_left_its_heartbeats(
             with Journal.reopen(store.path(run_id))[0] as journal:
                 journal.append(start(HERE))
                 bout = Bout(30, 1, tmp_path)
-                Engine([Recorder(journal), Ends(2)]).run([steps.test_step("bad", bout, Host(str(tmp_path)))])
+                bad = steps.test_step("bad", bout, Host(str(tmp_path)), Exercise(0.0))
+                Engine([Recorder(journal), Ends(2)]).run([bad])
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(agent, 0)[1]) == -signal.SIGKILL

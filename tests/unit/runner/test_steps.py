@@ -22,6 +22,7 @@ from agent.runner.engine import Engine
 from agent.runner.recorder import Recorder
 from agent.runner.steps import probe_step, rules_step
 from agent.tests_hw import Bout
+from agent.watch import Exercise
 
 MISMATCH = "MEM-3908"
 TIME = "2026-01-01T00:00:00.000Z"
@@ -56,7 +57,7 @@ def test_an_unknown_area_or_test_is_a_key_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         probe_step("nothing-like-it", Host())
     with pytest.raises(KeyError):
-        steps.test_step("nothing-like-it", Bout(5, 1, tmp_path), Host())
+        steps.test_step("nothing-like-it", Bout(5, 1, tmp_path), Host(), Exercise(0.0))
 
 
 class Gathers(Probe):

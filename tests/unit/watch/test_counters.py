@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Reading, Severity, Tree, Verdict
 from agent.rules import apply
+from agent.watch import for_seconds
 from agent.watch.counters import WATCHER
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -56,7 +57,7 @@ def healthy(root: Path) -> Path:
 
 def watched(root: Path, change: Callable[[], None]) -> list[Reading]:
     evidence = []
-    for piece in WATCHER.watch(Host(str(root)), 0.1):
+    for piece in WATCHER.watch(Host(str(root)), for_seconds(0.1)):
         assert isinstance(piece, Evidence)
         evidence.append(piece)
         if len(evidence) == 2:  # all that is looked at before
@@ -130,7 +131,7 @@ def test_a_counter_that_began_anew_counts_from_there(tmp_path: Path) -> None:
 def test_a_name_made_of_a_mac_address_does_not_leave_the_unit(tmp_path: Path) -> None:
     put(tmp_path, "/sys/class/net/enx001122334455/type", "1\n")
     (tmp_path / "sys/class/net/enx001122334455/device").symlink_to("../../../2-1:1.0")
-    gathered = [item for item in WATCHER.watch(Host(str(tmp_path)), 0.0) if isinstance(item, Evidence)]
+    gathered = [item for item in WATCHER.watch(Host(str(tmp_path)), for_seconds(0.0)) if isinstance(item, Evidence)]
     assert any(b"/sys/class/net/enx-1/type" in item.data for item in gathered)
     assert not any(b"001122334455" in item.data for item in gathered)
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Reading, Verdict
 from agent.rules import apply
+from agent.watch import for_seconds
 from agent.watch.heartbeat import GAP_S, WATCHER, _Moment, _Seen
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,9 +25,10 @@ SCHEDSTAT = Path("/proc/self/schedstat")
 WATCHING = """
 import sys
 from agent.host import Host
+from agent.watch import for_seconds
 from agent.watch.heartbeat import WATCHER
 print("begun", flush=True)
-(piece,) = WATCHER.watch(Host(), 1.5)
+(piece,) = WATCHER.watch(Host(), for_seconds(1.5))
 print(piece.data.decode())
 """
 
@@ -62,7 +64,7 @@ def test_what_holds_it_up_without_a_reason_is_a_gap(monkeypatch: pytest.MonkeyPa
     sleep, naps = time.sleep, iter([0.1, 0.6])
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(next(naps, seconds)))
     before = signal.getsignal(signal.SIGCONT)
-    (piece,) = WATCHER.watch(Host(), 1.0)
+    (piece,) = WATCHER.watch(Host(), for_seconds(1.0))
     assert isinstance(piece, Evidence)
     seen = values(piece.data)
     assert isinstance(seen["gaps"], int)
@@ -137,4 +139,4 @@ def test_a_short_one_or_one_of_a_virtual_machine_is_none() -> None:
 
 
 def test_a_clock_of_captured_files_there_is_none(tmp_path: Path) -> None:
-    assert list(WATCHER.watch(Host(str(tmp_path)), 1.0)) == []
+    assert list(WATCHER.watch(Host(str(tmp_path)), for_seconds(1.0))) == []

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Gap, Outcome, Reading, Readings, Verdict
 from agent.rules import apply
+from agent.watch import for_seconds
 from agent.watch.kernel_log import RECORDS_KEPT, WATCHER
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -52,7 +53,7 @@ def said(tmp_path: Path) -> Iterator[Callable[..., list[Evidence | Gap]]]:
 
         thread = threading.Thread(target=say)
         thread.start()
-        gathered = list(WATCHER.watch(Host(str(tmp_path)), seconds))
+        gathered = list(WATCHER.watch(Host(str(tmp_path)), for_seconds(seconds)))
         thread.join()
         return gathered
 
@@ -134,7 +135,7 @@ def test_without_the_right_to_read_it_that_is_a_gap_that_is_not_essential(
         raise PermissionError
 
     monkeypatch.setattr(os, "open", refuse)
-    (gap,) = WATCHER.watch(Host(str(tmp_path)), 0.1)
+    (gap,) = WATCHER.watch(Host(str(tmp_path)), for_seconds(0.1))
     assert isinstance(gap, Gap)
     assert (gap.outcome, gap.essential) == (Outcome.UNSUPPORTED, False)
 

@@ -11,6 +11,7 @@ import pytest
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Reading, Readings, Verdict
 from agent.rules import apply
+from agent.watch import for_seconds
 from agent.watch.panel import WATCHER
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -25,7 +26,7 @@ def connector(root: Path, name: str, status: str) -> Path:
 
 
 def watched(root: Path, seconds: float) -> dict[tuple[str, str], object]:
-    evidence = [e for e in WATCHER.watch(Host(str(root)), seconds) if isinstance(e, Evidence)]
+    evidence = [e for e in WATCHER.watch(Host(str(root)), for_seconds(seconds)) if isinstance(e, Evidence)]
     readings = [r for r in WATCHER.interpret(evidence) if isinstance(r, Reading)]
     return {(r.name, r.subject): r.value for r in readings}
 

@@ -14,7 +14,7 @@ import pytest
 
 from agent.host import Host
 from agent.model import Evidence
-from agent.watch import _series
+from agent.watch import _series, for_seconds
 from agent.watch._series import KIND
 from agent.watch.thermals import WATCHER
 
@@ -41,7 +41,9 @@ def unit(tmp_path: Path) -> Path:
 
 
 def series(root: Path, seconds: float) -> dict[str, Any]:
-    (piece,) = [e for e in WATCHER.watch(Host(str(root)), seconds) if isinstance(e, Evidence) and e.kind == KIND]
+    (piece,) = [
+        e for e in WATCHER.watch(Host(str(root)), for_seconds(seconds)) if isinstance(e, Evidence) and e.kind == KIND
+    ]
     loaded = json.loads(piece.data)
     return {column["sensor"]: column for column in loaded["columns"]}
 
@@ -103,7 +105,7 @@ def test_a_sensor_that_hangs_takes_nothing_else_along(unit: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "open", opens)
     begun = time.monotonic()
-    gathered = [e for e in WATCHER.watch(Host(str(unit)), 0.5) if isinstance(e, Evidence)]
+    gathered = [e for e in WATCHER.watch(Host(str(unit)), for_seconds(0.5)) if isinstance(e, Evidence)]
     assert time.monotonic() - begun < 15
     hung.set()
     assert [e.kind for e in gathered] == ["tree", "thermals-watch-json", KIND]
@@ -112,4 +114,4 @@ def test_a_sensor_that_hangs_takes_nothing_else_along(unit: Path, monkeypatch: p
 
 def test_without_sensors_there_is_none(tmp_path: Path) -> None:
     put(tmp_path, "/proc/loadavg", "2.05 1.00 0.50 3/200 4711")
-    assert list(WATCHER.watch(Host(str(tmp_path)), 0.1)) == []
+    assert list(WATCHER.watch(Host(str(tmp_path)), for_seconds(0.1))) == []

@@ -12,6 +12,7 @@ import pytest
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Finding, Reading, Readings, Verdict
 from agent.rules import apply
+from agent.watch import for_seconds
 from agent.watch.thermals import WATCHER
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -30,7 +31,7 @@ def zone(root: Path, millidegrees: int, critical: int | None = 105_000) -> Path:
 
 
 def watched(root: Path, seconds: float) -> dict[str, object]:
-    evidence = [e for e in WATCHER.watch(Host(str(root)), seconds) if isinstance(e, Evidence)]
+    evidence = [e for e in WATCHER.watch(Host(str(root)), for_seconds(seconds)) if isinstance(e, Evidence)]
     return {r.name: r.value for r in WATCHER.interpret(evidence) if isinstance(r, Reading)}
 
 
