@@ -4,10 +4,10 @@ lsusb asks each device over its wires: its status, and text of its configuration
 (``descriptors`` in sysfs) is no such question. Opening a device also wakes one that sleeps. Nothing is written to any
 device, so one in use is not disturbed. Hubs are asked as well, root hubs not, as they have no wire.
 
-Readings of each device that was there at the beginning, subjects ``1-2.3``, all of them counts: ``usb_test.cycles``
-(count, how often it was asked), ``usb_test.lost`` (it was gone at the next look), ``usb_test.renumbered`` (it had
-another address: it was gone in between and came back), ``usb_test.errors`` (it did not answer, or said something else
-than the first time; with root's rights only).
+Readings of each device that was there at the beginning or came later, subjects ``1-2.3``, all of them counts:
+``usb_test.cycles`` (count, how often it was asked), ``usb_test.lost`` (it was gone at the next look),
+``usb_test.renumbered`` (it had another address: it was gone in between and came back), ``usb_test.errors`` (it did not
+answer, or said something else than the first time; with root's rights only).
 Source of the formats: lsusb.c of usbutils 014 (``Device Status:`` stands there only when the device answered;
 ``(error)`` for a text that did not come), Documentation/ABI/stable/sysfs-bus-usb.
 """
@@ -78,14 +78,15 @@ class UsbTest(HardwareTest):
         asked = {device: Asked() for device in address}
         said: dict[str, int] = {}
         while time.monotonic() - begun < bout.seconds:
+            meet(asked, address, addresses(host))
             for device, state in asked.items():
                 if time.monotonic() - begun >= bout.seconds:
                     break
-                at = addresses(host, device).get(device)
-                compare(state, address.get(device), at)
-                if at is not None:
-                    address[device] = at
-                    answer = host.run("lsusb", "-v", "-s", f"{at[0]}:{at[1]}", timeout_s=ANSWER_S)
+                found = addresses(host, device).get(device)
+                compare(state, address.get(device), found)
+                if found is not None:
+                    address[device] = found
+                    answer = host.run("lsusb", "-v", "-s", f"{found[0]}:{found[1]}", timeout_s=ANSWER_S)
                     hear(state, answer.stdout.decode("utf-8", "replace"), said, device)
                 else:
                     address.pop(device, None)
@@ -126,6 +127,13 @@ def addresses(host: Host, device: str = "*") -> dict[str, tuple[int, int]]:
         if _DEVICE.fullmatch(name) and bus is not None and number is not None:
             found[name] = (bus, number)
     return found
+
+
+def meet(asked: dict[str, Asked], address: dict[str, tuple[int, int]], there: Mapping[str, tuple[int, int]]) -> None:
+    """Take in what was not there before: it may have been away just when all was begun, as it often is."""
+    for device, at in there.items():
+        if device not in asked:
+            asked[device], address[device] = Asked(), at
 
 
 def compare(state: Asked, before: tuple[int, int] | None, at: tuple[int, int] | None) -> None:

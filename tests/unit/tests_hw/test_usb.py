@@ -16,7 +16,7 @@ from agent.host import Host
 from agent.model import Evidence, Gap, Outcome, Reading, Readings, Text, Verdict
 from agent.rules.usb_test import does_not_stay
 from agent.tests_hw import Bout
-from agent.tests_hw.usb import TEST, Asked, addresses, compare, hear
+from agent.tests_hw.usb import TEST, Asked, addresses, compare, hear, meet
 
 TIME = "2026-01-02T03:04:05.678Z"
 # In the format of lsusb 014.
@@ -96,6 +96,15 @@ def test_what_went_and_came_is_seen_in_its_address(tmp_path: Path) -> None:
     compare(state, None, None)
     compare(state, None, (1, 9))
     assert state == Asked(lost=1, renumbered=1)
+
+
+def test_one_that_was_away_when_all_was_begun_is_asked_when_it_comes() -> None:
+    known, address = {"1-1": Asked(cycles=3)}, {"1-1": (1, 2)}
+    meet(known, address, {"1-1": (1, 9), "1-2": (1, 5)})
+    assert known == {"1-1": Asked(cycles=3), "1-2": Asked()}
+    assert address == {"1-1": (1, 2), "1-2": (1, 5)}, "what became of the others is for the next look to tell"
+    compare(known["1-2"], address["1-2"], (1, 6))
+    assert known["1-2"].renumbered == 1
 
 
 def test_readings_of_each_device_and_no_finding_for_good_ones() -> None:
