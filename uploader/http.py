@@ -7,10 +7,10 @@ import queue
 import re
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -138,16 +138,17 @@ class Http:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        as_file: Callable[[bytes], BinaryIO] = BytesIO,
         limit_s: float = math.inf,
     ) -> Answer:
-        """One request. Raises :class:`ReceiverError` for everything but a status 2xx.
+        """One request, its ``body`` read out of a file. Raises :class:`ReceiverError` for everything but a status 2xx.
 
         The answer must be whole within 60 s, and 1 s more for each 4 KiB of ``body``, or within ``limit_s``. A thread
         of its own does the work, since neither a name server nor a dripping header can otherwise be given up on.
         """
         request = requests.Request(method, self.url(reference), headers=dict(headers or {}))
         # As a file a body is sent in small blocks, each with a timeout of its own; as bytes, all would share one.
-        request.data = BytesIO(body) if body else body
+        request.data = as_file(body) if body else body
         done: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
         session = self._session
         work = threading.Thread(

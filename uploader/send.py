@@ -14,6 +14,7 @@ from uploader.bundle.format import FILE_SUFFIX
 from uploader.dsse import EnvelopeRejected
 from uploader.http import Nonsense, ReceiverError, Refused, nonsense
 from uploader.outbox import Entry, Outbox, OutboxError, State
+from uploader.pace import Pace
 from uploader.receipt import Receipt
 from uploader.receiver import Receiver, ReceiverInfo, told
 from uploader.tus import Upload
@@ -21,9 +22,7 @@ from uploader.tus import Upload
 Progress = Callable[[int, int], None]
 """Called with the bytes that the receiver has and the bytes of the bundle."""
 
-_MAX_CHUNK = 4 << 20
-_MIN_CHUNK = 64 << 10
-"""Bytes. A chunk that does not arrive whole is lost, so it is halved whenever the connection breaks. Ours."""
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,11 @@ def send(
     receiver: Receiver,
     progress: Progress | None = None,
     *,
+    rate: int | None = None,
     retries: Retries = _PATIENCE,
 ) -> Receipt:
-    """Upload the bundle of ``entry`` (from where an earlier attempt ended), and store the receipt.
+    """Upload the bundle of ``entry`` (from where an earlier attempt ended), and store the receipt. Takes no more than
+    ``rate`` bytes a second of the line (:data:`uploader.pace.LEAST_RATE` or more; ``None``: all that there is).
 
     Raises :class:`~uploader.http.ReceiverError` or :class:`~uploader.outbox.OutboxError`; the bundle is then still in
     the outbox, with the reason. A receiver that cannot be reached at all is not tried again: that is the person's to
@@ -67,7 +68,7 @@ def send(
     """
     if entry.state is State.DELIVERED:
         raise OutboxError(Text("the bundle was delivered already"))
-    sending = _Sending(outbox, entry, receiver, progress)
+    sending = _Sending(outbox, entry, receiver, progress, Pace(rate))
     try:
         return sending.run(retries)
     except (ReceiverError, EnvelopeRejected, OutboxError) as error:
@@ -91,12 +92,12 @@ def _told(error: ReceiverError | EnvelopeRejected | OutboxError, entry: Entry) -
 class _Sending:
     """One call of :func:`send`; ``entry`` is as it now stands in the outbox."""
 
-    def __init__(self, outbox: Outbox, entry: Entry, receiver: Receiver, progress: Progress | None) -> None:
+    def __init__(self, outbox: Outbox, entry: Entry, receiver: Receiver, progress: Progress | None, pace: Pace) -> None:
         self.entry = entry
         self._outbox = outbox
         self._receiver = receiver
         self._progress = progress
-        self._chunk = _MAX_CHUNK
+        self._pace = pace
         self._sent = 0
 
     def run(self, retries: Retries) -> Receipt:
@@ -112,7 +113,7 @@ class _Sending:
 
     def _check(self, file: BinaryIO) -> None:
         digest = hashlib.sha256()
-        while block := file.read(_MAX_CHUNK):
+        while block := file.read(_BLOCK):
             digest.update(block)
         if digest.hexdigest() != self.entry.sha256:
             raise OutboxError(Text("the bundle is damaged, or was changed after it was sealed"))
@@ -129,7 +130,7 @@ class _Sending:
                 wait_s = error.wait_s if isinstance(error, Refused) else 0
                 if not error.passing or failures > retries.limit or wait_s > _MOST_WAIT_S:
                     raise
-            self._chunk = max(_MIN_CHUNK, self._chunk // 2)
+            self._pace.broke()
             time.sleep(wait_s + retries.pause_s(failures))
 
     def _attempt(self, info: ReceiverInfo, file: BinaryIO) -> bytes:
@@ -138,7 +139,10 @@ class _Sending:
         self._report(offset, size)
         while offset < size:
             file.seek(offset)
-            offset = upload.append(offset, file.read(self._chunk))
+            part, began = file.read(self._pace.part), time.monotonic()
+            sent_to = upload.append(offset, part, self._pace.body)
+            self._pace.arrived(sent_to - offset, time.monotonic() - began)
+            offset = sent_to
             self._report(offset, size)
         return self._receiver.receipt(upload.url)
 

@@ -127,8 +127,9 @@ class Desk:
         except (Malformed, ValueError) as error:
             raise SealFailed(Text("the code could not be made: {error}", {"error": str(error)})) from error
 
-    def send(self, entry: Entry, progress: Progress | None = None) -> Receipt:
-        """Send one entry. The device announces itself first: the bundle may have been sealed where no network was.
+    def send(self, entry: Entry, progress: Progress | None = None, rate: int | None = None) -> Receipt:
+        """Send one entry, at ``rate`` bytes a second at most (:func:`uploader.send.send`). The device announces itself
+        first: the bundle may have been sealed where no network was.
 
         Whatever goes wrong is noted in the outbox, where the bundle stays.
         """
@@ -138,7 +139,7 @@ class Desk:
         except ReceiverError as e:
             self.outbox.failed(entry, e.reason)
             raise
-        return send(self.outbox, entry, receiver, progress)
+        return send(self.outbox, entry, receiver, progress, rate=rate)
 
     def link(self, entry: Entry) -> str:
         """An address that shows the owner once, on another screen, what this unit sent for the case of ``entry``."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import BinaryIO
 
 from uploader.http import Answer, Http, Refused, nonsense
 
@@ -44,8 +46,10 @@ class Upload:
             raise nonsense(self._http.base_url, "the upload is of another size")
         return self._offset(answer, 0, size)
 
-    def append(self, offset: int, chunk: bytes) -> int:
-        """Send the bytes at ``offset``, at least one; gives the offset after what the server took of them."""
+    def append(self, offset: int, chunk: bytes, body: Callable[[bytes], BinaryIO] = BytesIO) -> int:
+        """Send the bytes at ``offset``, at least one, as the file that ``body`` makes of them; gives the offset after
+        what the server took of them.
+        """
         digest = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
         headers = {
             **_VERSION,
@@ -53,7 +57,7 @@ class Upload:
             "Upload-Offset": str(offset),
             "Upload-Checksum": f"sha256 {digest}",
         }
-        answer = self._http.call("PATCH", self.url, headers=headers, body=chunk)
+        answer = self._http.call("PATCH", self.url, headers=headers, body=chunk, as_file=body)
         return self._offset(answer, offset + 1, offset + len(chunk))
 
     def discard(self) -> None:

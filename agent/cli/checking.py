@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.problem import Problem, explained
 from agent.cli.sending import receiver_address
+from agent.cli.settings import rate_limit
 from agent.cli.streams import tell
 from agent.model import Text
 from agent.model.check_digit import is_rma_number
@@ -55,11 +56,14 @@ def identified(args: argparse.Namespace) -> dict[str, str]:
 
 
 def require_case(args: argparse.Namespace) -> None:
-    """Raises :class:`Problem` for a number that is no case's, or an address that is no receiver's."""
+    """Raises :class:`Problem` for a number that is no case's, an address that is no receiver's, or a limit of the line
+    that is none: not at the end of what may take hours.
+    """
     if args.rma is not None:
         if not is_rma_number(args.rma):
             raise Problem(Text("{rma} is not an RMA number; it looks like HB26-483920-5", {"rma": args.rma}))
         args.server = receiver_address(args.server)
+        rate_limit(None)
 
 
 def identified_on(host: Host, args: argparse.Namespace) -> dict[str, str]:

@@ -163,6 +163,39 @@ class Live:
             self._progress.stop()
 
 
+class Transfer:
+    """How much of a bundle the receiver has."""
+
+    def __init__(self, language: str) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from agent.cli.console import AgentConsole
+
+        columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=AgentConsole(stderr=True), transient=True)
+        self._task = self._progress.add_task(render(Text("sending"), language), total=None)
+
+    def __call__(self, has: int, whole: int) -> None:
+        """The receiver has so many bytes of the whole."""
+        with suppress(OSError):
+            self._progress.update(self._task, completed=has, total=whole)
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Take the bar away."""
+        with suppress(OSError):
+            self._progress.stop()
+
+
+def transfer(language: str) -> AbstractContextManager[Transfer | None]:
+    """Progress of a transfer where standard error can show it; nothing elsewhere."""
+    return Transfer(language) if sys.stderr.isatty() else nullcontext()
+
+
 def live(language: str) -> AbstractContextManager[Live | None]:
     """Progress of a run of rounds where standard error can show it; nothing elsewhere: a line is told after each."""
     return Live(language) if sys.stderr.isatty() else nullcontext()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from agent.cli.plain import clean
 from agent.cli.problem import Problem, explained
-from agent.cli.settings import server_address
+from agent.cli.progress import transfer
+from agent.cli.settings import rate_limit, server_address
 from agent.cli.streams import tell
 from agent.model import Text
 from agent.texts import render
@@ -45,17 +46,20 @@ def met_receivers(given: str | None, state: Path) -> list[Pin]:
         return [pin] if pin else []
 
 
-def deliver(desk: Desk, entry: Entry, language: str) -> bool:
+def deliver(desk: Desk, entry: Entry, language: str, rate: str | None = None) -> bool:
     """Send one entry; whether the receiver's receipt is there. What goes wrong is said on standard error, with how to
-    send it later; the bundle stays in the outbox.
+    send it later; the bundle stays in the outbox. ``rate`` is the speed limit as it was typed. Raises :class:`Problem`
+    for one that is none.
     """
     from uploader.bundle.seal import SealFailed
     from uploader.http import ReceiverError
     from uploader.keys import KeyUnusable
     from uploader.outbox import OutboxError
 
+    limit = rate_limit(rate)
     try:
-        receipt = desk.send(entry)
+        with transfer(language) as shown:
+            receipt = desk.send(entry, shown, limit)
     except (ReceiverError, OutboxError, SealFailed, KeyUnusable) as e:
         values = {"reason": render(e.reason, language), "rma": entry.rma}
         kept = Text("not sent: {reason}. It is kept in the outbox; send it later with: aiodiag upload", values)

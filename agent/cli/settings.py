@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE = "AIODIAG_STATE"
 SERVER_VARIABLE = "AIODIAG_SERVER"
+RATE_VARIABLE = "AIODIAG_LIMIT_RATE"
 
 
 def state_directory() -> Path:
@@ -54,3 +55,21 @@ def _home() -> Path:
 def server_address(given: str | None) -> str | None:
     """The receiver's address: as given, else ``$AIODIAG_SERVER``; ``None`` when nobody said."""
     return given or os.environ.get(SERVER_VARIABLE) or None
+
+
+def rate_limit(given: str | None) -> int | None:
+    """How many bytes a second of the line may be taken: as given, else ``$AIODIAG_LIMIT_RATE``; ``None`` when nobody
+    said. A number with ``k`` (1000) or ``M`` (1 000 000) behind it or without. Raises :class:`Problem`.
+    """
+    typed = given or os.environ.get(RATE_VARIABLE)
+    if not typed:
+        return None
+    from uploader.pace import LEAST_RATE
+
+    factor = {"k": 1_000, "M": 1_000_000}.get(typed[-1], 1)
+    number = typed[:-1] if factor > 1 else typed
+    rate = int(number) * factor if number.isascii() and number.isdigit() and len(number) < 10 else 0
+    if rate < LEAST_RATE:
+        values = {"typed": typed[:64], "least": f"{LEAST_RATE // 1000}k"}
+        raise Problem(Text("{typed} is no speed; give bytes a second, at least {least}, as in 500k or 2M", values))
+    return rate

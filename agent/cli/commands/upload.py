@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent.cli.commands import Subparsers
 from agent.cli.problem import INCOMPLETE, Problem, existing_file, explained
 from agent.cli.sending import deliver, receiver_address
-from agent.cli.settings import state_directory
+from agent.cli.settings import rate_limit, state_directory
 from agent.cli.streams import print_json, teller
 from agent.model import Text
 
@@ -26,6 +26,8 @@ def register(subparsers: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = subparsers.add_parser("upload", parents=[common], help=text, description=text)
     parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help=_("a sealed bundle (default: all)"))
     parser.add_argument("--server", metavar="URL", help=_("the receiver (default: $AIODIAG_SERVER)"))
+    rate = _("bytes a second at most, as in 500k or 2M (default: $AIODIAG_LIMIT_RATE, else no limit)")
+    parser.add_argument("--limit-rate", metavar="RATE", help=rate)
     parser.set_defaults(run=run)
 
 
@@ -37,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
     from uploader.submission import Desk
 
     desk = Desk(state_directory(), teller(args.lang))
+    rate_limit(args.limit_rate)  # before anything is put into the outbox
     with explained():
         if args.bundles:
             entries = [_put(desk, Path(bundle), args.server) for bundle in args.bundles]
         else:
             entries = [_addressed(desk, e, args.server) for e in desk.outbox.entries() if e.state is State.WAITING]
-        sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang) for entry in entries]
+        sent = [entry.state is State.DELIVERED or deliver(desk, entry, args.lang, args.limit_rate) for entry in entries]
         if args.json:
             after = [desk.outbox.get(entry.sha256).to_json() for entry in entries]
             print_json({"schema": 1, "entries": after})

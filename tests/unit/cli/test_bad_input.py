@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.settings import rate_limit
 from tests.agent_process import aiodiag
 
 BAD = [
@@ -38,6 +39,7 @@ BAD = [
     ["diagnose", "/dev/zero"],
     ["upload", "/nowhere"],
     ["upload", "/etc/hostname"],
+    *(["upload", "--limit-rate", rate] for rate in ("fast", "9999", "9k", "1.5M", "-20k", "500 k", "M", "５００k")),
     ["bogus"],
     [],
     ["unit", "--lang", "fr"],
@@ -53,6 +55,23 @@ def test_one_clear_line(args: list[str], tmp_path: Path) -> None:
     (line,) = ran.err.splitlines()
     assert line.startswith("aiodiag: ")
     assert "Traceback" not in ran.err
+
+
+def test_a_limit_that_is_none_is_told_before_the_check(tmp_path: Path) -> None:
+    case = ["--rma", "HB26-483920-5", "--serial", "AIO24-0001", "--server", "http://127.0.0.1:1"]
+    ran = aiodiag(tmp_path, "selfcheck", *case, AIODIAG_LIMIT_RATE="much")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "much" in ran.err
+
+
+@pytest.mark.parametrize(("typed", "rate"), [("10000", 10_000), ("500k", 500_000), ("2M", 2_000_000)])
+def test_limits_of_the_line(typed: str, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIODIAG_LIMIT_RATE", raising=False)
+    assert rate_limit(None) is None
+    assert rate_limit(typed) == rate
+    monkeypatch.setenv("AIODIAG_LIMIT_RATE", typed)
+    assert rate_limit(None) == rate
+    assert rate_limit("11k") == 11_000
 
 
 @pytest.mark.parametrize(("language", "word"), [("es", "desconocida"), ("zh_Hant", "沒有")])

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.uploader.server import RMA, Behaviour, certificate, receiver
-from uploader import dsse
-from uploader import send as send_module
+from uploader import dsse, pace
 from uploader.bundle.seal import Sealed
 from uploader.http import Nonsense, ReceiverError, Refused, Unreachable
 from uploader.keys import DeviceKey
@@ -23,8 +22,9 @@ QUICK = Retries(limit=3, first_s=0.001, most_s=0.001)
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send_module, "_MAX_CHUNK", 1000)
-    monkeypatch.setattr(send_module, "_MIN_CHUNK", 100)
+    monkeypatch.setattr(pace, "FIRST", 1000)
+    monkeypatch.setattr(pace, "MOST", 1000)
+    monkeypatch.setattr(pace, "LEAST", 100)
 
 
 @pytest.fixture
