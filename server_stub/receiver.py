@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from server_stub.age import AgeIdentity
@@ -50,7 +52,7 @@ class Receiver:
         self.makers = Makers.load(settings.makers)
         self.blobs: Blobs = open_blobs(settings)
         self.limits = Limits()
-        self._upload_threads = CapacityLimiter(UPLOAD_THREADS)
+        self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
         self.db = Database(settings.database_url)
         if not self.db.own():
             self.db.close()
@@ -60,9 +62,16 @@ class Receiver:
         self.intake = Intake(self.db, self.blobs, self.uploads)
         self.intake.settle_pending(list(self.uploads.recover()))
 
+    def begin_in_upload_thread(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> asyncio.Future[T]:
+        """Begin ``call`` in a thread, in the caller's context. Uploads share few threads, and wait their turn for them.
+        What comes of it is for :func:`outlasted`.
+        """
+        run = partial(copy_context().run, partial(call, *args, **named))
+        return asyncio.get_running_loop().run_in_executor(self._upload_threads, run)
+
     async def in_upload_thread(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        """Give the answer of ``call`` from a thread. Uploads share few, and wait their turn for them."""
-        return await to_thread.run_sync(partial(call, *args, **named), limiter=self._upload_threads)
+        """The answer of ``call`` from such a thread; nobody leaves before it is over."""
+        return await outlasted(self.begin_in_upload_thread(call, *args, **named))
 
     def public_base(self, request: Request) -> str:
         """Where a browser reaches this receiver, without a slash at the end."""
@@ -70,8 +79,25 @@ class Receiver:
 
     def close(self) -> None:
         """Let go of the data directory."""
+        self._upload_threads.shutdown()
         self.db.close()
         os.close(self._lock)
+
+
+async def outlasted(begun: asyncio.Future[T]) -> T:
+    """What comes of something in a thread, which cannot be told to stop: whoever is cancelled meanwhile waits for its
+    end all the same, or would close a file that is written to.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not begun.done():
+        try:
+            await asyncio.wait([begun])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        begun.exception()  # seen, so that nobody complains of it
+        raise cancelled
+    return begun.result()
 
 
 def _lock(settings: Settings) -> int:

@@ -15,12 +15,13 @@ from server_stub.problems import Problem
 from server_stub.receiver import Here, Receiver
 from server_stub.settings import API
 from server_stub.uploads import described, headers
+from server_stub.uploads.behind import Behind
 from server_stub.uploads.writer import Writer, check_offset
 
 IDLE_S = 60.0
 """Seconds without a byte after which a PATCH counts as broken off. Ours."""
 
-_HEARD_BYTES = 8 << 20
+_HEARD_BYTES = 64 << 20
 _HEARD_S = 10.0
 """How much is still read, and for how long, of a part that is refused. Ours: twice the largest part of our uploader."""
 
@@ -102,10 +103,8 @@ async def _append(upload_id: str, request: Request, here: Receiver) -> Response:
     if upload.offset == upload.length:
         return _at(upload.offset)
     writer = await here.in_upload_thread(Writer.begin, here.uploads, upload_id, start, checksum)
-    try:
-        return _at(await _receive(request, here, writer, upload_id))
-    finally:
-        await here.in_upload_thread(writer.close)
+    async with Behind(here, writer) as behind:
+        return _at(await _receive(request, here, behind, upload_id))
 
 
 async def _read_out(request: Request) -> None:
@@ -121,7 +120,7 @@ async def _read_out(request: Request) -> None:
         return
 
 
-async def _receive(request: Request, here: Receiver, writer: Writer, upload_id: str) -> int:
+async def _receive(request: Request, here: Receiver, behind: Behind, upload_id: str) -> int:
     gathered = bytearray()
     try:
         async with asyncio.timeout(IDLE_S) as limit:
@@ -129,19 +128,18 @@ async def _receive(request: Request, here: Receiver, writer: Writer, upload_id: 
                 gathered += chunk
                 if len(gathered) >= _PIECE:
                     piece, gathered = gathered, bytearray()
-                    limit.reschedule(
-                        None
-                    )  # a turn that the receiver keeps it waiting for is no silence of the sender's
-                    await here.in_upload_thread(writer.write, piece)
+                    # A turn that the receiver keeps it waiting for is no silence of the sender's.
+                    limit.reschedule(None)
+                    await behind.write(piece)
                 limit.reschedule(asyncio.get_running_loop().time() + IDLE_S)
     except (ClientDisconnect, TimeoutError) as error:
-        await here.in_upload_thread(writer.write, gathered)
-        await here.in_upload_thread(writer.abandon)
+        await behind.write(gathered)
+        await behind.then(behind.writer.abandon)
         raise Problem("bad-request", "The request broke off.") from error
-    await here.in_upload_thread(writer.write, gathered)
-    position = await here.in_upload_thread(writer.finish)
-    if writer.whole:
-        await here.in_upload_thread(here.intake.settle, upload_id, writer.token)
+    await behind.write(gathered)
+    position = await behind.then(behind.writer.finish)
+    if behind.writer.whole:
+        await here.in_upload_thread(here.intake.settle, upload_id, behind.writer.token)
     return position
 
 

@@ -28,14 +28,13 @@ from tests.device import checksum, encode_metadata, metadata
 from tests.receiver_process import ReceiverProcess, serving
 from tests.sending_unit import SendingUnit
 from tests.unit.server.conftest import APPEND, TUS
+from uploader.pace import Pace
 
 pytestmark = pytest.mark.benchmark_only
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SIZE = 100_000_000
 """Bytes; five times a large self-check's bundle, so that what comes once does not count much."""
-PART = 4 << 20
-"""Bytes of a part: the largest that our uploader sends."""
 PAIRS = 5
 
 CONFIGURATION = """
@@ -91,7 +90,7 @@ def nginx(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
 def by_tus(receiver: ReceiverProcess, unit: SendingUnit, content: bytes) -> tuple[float, str]:
     """Seconds until all of it is received and verified, and the path of the upload."""
-    parts = [content[offset : offset + PART] for offset in range(0, len(content), PART)]
+    parts = list(_parts(content))
     checksums = [checksum(part) for part in parts]
     told = encode_metadata(metadata(unit.case.rma, unit.case.serial, content))
     with closing(HTTPConnection("127.0.0.1", receiver.port, timeout=100)) as connection:
@@ -104,6 +103,15 @@ def by_tus(receiver: ReceiverProcess, unit: SendingUnit, content: bytes) -> tupl
             headers = {**APPEND, "Upload-Offset": str(offset), "Upload-Checksum": digest}
             offset = int(call(connection, "PATCH", location, part, headers)["upload-offset"])
         return time.perf_counter() - began, location
+
+
+def _parts(content: bytes) -> Iterator[bytes]:
+    """As our uploader cuts them on a fast line."""
+    pace, offset = Pace(), 0
+    while offset < len(content):
+        yield content[offset : offset + pace.part]
+        offset += pace.part
+        pace.arrived(pace.part, 0.0)
 
 
 def by_put(port: int, content: bytes, name: str) -> float:
