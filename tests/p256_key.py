@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from securesystemslib.signer import CryptoSigner, Signature
 
 from uploader import p256
+from uploader.clocks import TpmClock
 from uploader.keys import PublicKey
 
 
@@ -35,6 +36,9 @@ class P256Key:
 
     def next_sequence(self) -> int:
         return next(self._count)
+
+    def clock(self) -> TpmClock:
+        return TpmClock(clock_ms=1000, reset_count=3, restart_count=0, safe=True)
 
     def sign(self, data: bytes) -> bytes:
         """DER, in either spelling."""

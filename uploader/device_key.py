@@ -15,6 +15,7 @@ from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSli
 from agent import durable
 from agent.model import Text
 from uploader import strict_json
+from uploader.clocks import TpmClock
 from uploader.keys import DeviceKey, KeyUnusable, PublicKey, count_bundle, own, read_private
 from uploader.strict_json import Malformed
 from uploader.tpm import Tpm, TpmUnusable
@@ -44,6 +45,13 @@ class TpmKey:
     def next_sequence(self) -> int:
         """As :meth:`uploader.keys.DeviceKey.next_sequence`, and the same count."""
         return count_bundle(self._directory)
+
+    def clock(self) -> TpmClock | None:
+        """The TPM's own; ``None`` where it does not say, which is no reason not to seal."""
+        try:
+            return self.tpm.clock()
+        except TpmUnusable:
+            return None
 
 
 class _TpmSigner(Signer):

@@ -19,6 +19,7 @@ import urllib3
 from agent.model import Text
 from uploader import strict_json
 from uploader.strict_json import Malformed, field
+from uploader.trust import PIN_VARIABLE, KeyNotPinned, PinnedAdapter, authorities, pins
 
 _CONNECT_S = 10.0
 _SILENCE_S = 30.0
@@ -111,13 +112,15 @@ class Answer:
 
 
 class Http:
-    """Calls to one server, one at a time. TLS is always verified, and needed unless the server is this machine.
+    """Calls to one server, one at a time. TLS is always verified, and needed unless the server is this machine
+    (:mod:`uploader.trust`). Raises :class:`BadAddress`.
 
     Redirects are never followed: the protocol has none, and a bundle must not go where somebody else says.
     """
 
     def __init__(self, base_url: str) -> None:
         self.base_url = _checked(base_url)
+        self._pins = _pinned()
         self._session = self._new_session()
 
     def url(self, reference: str) -> str:
@@ -166,6 +169,8 @@ class Http:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
+        if self._pins:
+            session.mount("https://", PinnedAdapter(self._pins))
         # With an authenticator of its own, requests does not send passwords out of ~/.netrc.
         session.auth = lambda request: request
         # A proxy of the environment is right for the internet, and wrong for this very machine.
@@ -197,6 +202,14 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
+def _pinned() -> frozenset[bytes]:
+    try:
+        return pins()
+    except ValueError as error:
+        values = {"variable": PIN_VARIABLE, "pin": str(error)[:100]}
+        raise BadAddress(Text("{variable} is no pin (sha256//...): {pin}", values)) from error
+
+
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -210,6 +223,8 @@ def _attempt(session: requests.Session, server: str, request: requests.Request) 
     try:
         prepared = session.prepare_request(request)
         settings = session.merge_environment_settings(prepared.url or "", dict(session.proxies), True, None, None)
+        if settings["verify"] is True:  # nobody named other authorities (REQUESTS_CA_BUNDLE)
+            settings["verify"] = authorities()
         timeout = (_CONNECT_S, _SILENCE_S)
         with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
             content = response.raw.read(_MAX_BODY + 1, decode_content=False)
@@ -227,6 +242,10 @@ def _attempt(session: requests.Session, server: str, request: requests.Request) 
 def _explain(server: str, error: Exception) -> ReceiverError:
     detail = str(error)[:500]
     causes = list(_causes(error))
+    if any(isinstance(cause, KeyNotPinned) for cause in causes):
+        return BadCertificate(
+            Text("the server {server} has another key than the one pinned", {"server": server}), detail
+        )
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return BadCertificate(Text("the server {server} has no valid certificate", {"server": server}), detail)
     if any(

@@ -164,6 +164,9 @@ class DeviceKey:
         """Count one more bundle, durably; gives its number, from 1. Raises :class:`KeyUnusable`."""
         return count_bundle(self._directory)
 
+    def clock(self) -> None:
+        """A file has no clock."""
+
 
 def count_bundle(directory: Path) -> int:
     """Count one more bundle of the device whose key directory this is; as :meth:`DeviceKey.next_sequence`."""

@@ -72,6 +72,13 @@ def optional_text(data: Any, name: str) -> str | None:
     return field(data, name, str)
 
 
+def optional(data: Any, name: str, kind: type[T]) -> T | None:
+    """Like :func:`field` for a member that may be ``null`` or missing."""
+    if isinstance(data, dict) and data.get(name) is None:
+        return None
+    return field(data, name, kind)
+
+
 def exactly(data: Any, names: Iterable[str]) -> None:
     """Raises :class:`Malformed` unless ``data`` is an object of exactly these members."""
     if not isinstance(data, dict) or set(data) != set(names):

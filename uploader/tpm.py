@@ -21,8 +21,9 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
 
 from agent.model import Text
-from agent.tools import Status, run
+from agent.tools import Result, Status, run
 from uploader import p256
+from uploader.clocks import TpmClock
 from uploader.keys import KeyUnusable, PublicKey, own
 from uploader.strict_json import Malformed
 
@@ -38,6 +39,8 @@ _UNIQUE = hashlib.sha256(b"https://hibertek.com/aiodiag/device-key/v1").digest()
 _MANAGED = "/dev/tpmrm"
 _MAX_FILE = 4096
 _CODE = re.compile(rb"Esys_\w+\(0x([0-9A-Fa-f]{1,8})\)")
+_CLOCK = re.compile(r"^ *(clock|reset_count|restart_count|safe): (\d{1,20}|yes|no)$", re.MULTILINE | re.ASCII)
+"""tpm2_readclock(1): YAML."""
 _REASONS = {
     0x85: Text("the TPM's owner hierarchy is switched off"),
     0x8E: Text("the TPM has an owner password"),
@@ -97,6 +100,18 @@ class Tpm:
                 raise TpmUnusable(Text("the TPM has another key than before"))
             return self._signature(work, key, data)
 
+    def clock(self) -> TpmClock:
+        """What its clock says (TPM2_ReadClock), which needs no key and no password."""
+        self._look()
+        result = run("tpm2_readclock", ["-T", self._tcti], timeout_s=self._answer_s)
+        _require(result)
+        told = dict(_CLOCK.findall(result.stdout.decode("ascii", "replace")))
+        try:
+            clock, resets, restarts = (int(told[name]) for name in ("clock", "reset_count", "restart_count"))
+            return TpmClock(clock, resets, restarts, told["safe"] == "yes")
+        except (KeyError, ValueError):
+            raise TpmUnusable(Text("the TPM does not answer")) from None
+
     @contextmanager
     def at_work(self) -> Iterator[Path]:
         """A directory for what the programs read and write, made anew: a killed agent may have left one."""
@@ -155,14 +170,19 @@ class Tpm:
         has three places for objects (TPM 2.0 Library, part 1, 37.5).
         """
         result = run(program, ["-Q", "-T", self._tcti, *args], timeout_s=times * self._answer_s)
-        if result.status is Status.TIMED_OUT:
-            raise TpmUnusable(Text("the TPM does not answer"))
-        if result.reason is not None:
-            raise TpmUnusable(result.reason)
-        if _MANAGED not in self._tcti:
+        if _MANAGED not in self._tcti and result.reason is None:
             run("tpm2_flushcontext", ["-Q", "-T", self._tcti, "-t"], timeout_s=self._answer_s)
-        if result.exit_status != 0:
-            raise _told(result.stderr)
+        _require(result)
+
+
+def _require(result: Result) -> None:
+    """Raises :class:`TpmUnusable` unless the program came to a good end."""
+    if result.status is Status.TIMED_OUT:
+        raise TpmUnusable(Text("the TPM does not answer"))
+    if result.reason is not None:
+        raise TpmUnusable(result.reason)
+    if result.exit_status != 0:
+        raise _told(result.stderr)
 
 
 def _told(stderr: bytes) -> TpmUnusable:

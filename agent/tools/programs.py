@@ -55,6 +55,7 @@ PROGRAMS: dict[str, Program] = {
     "tpm2_flushcontext": Program(("/usr/bin/tpm2_flushcontext",), "tpm2-tools", "room in the TPM"),
     "tpm2_nvread": Program(("/usr/bin/tpm2_nvread",), "tpm2-tools", "the certificate of the TPM's maker"),
     "tpm2_policysecret": Program(("/usr/bin/tpm2_policysecret",), "tpm2-tools", "the use of the TPM's certified key"),
+    "tpm2_readclock": Program(("/usr/bin/tpm2_readclock",), "tpm2-tools", "the TPM's own clock"),
     "tpm2_readpublic": Program(("/usr/bin/tpm2_readpublic",), "tpm2-tools", "what the device's key in the TPM is"),
     "tpm2_sign": Program(("/usr/bin/tpm2_sign",), "tpm2-tools", "signatures by the TPM"),
     "tpm2_startauthsession": Program(

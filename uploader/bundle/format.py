@@ -13,8 +13,9 @@ from typing import Any
 from agent.model import RunVerdict
 from agent.model.run_view import JOURNAL
 from uploader import strict_json
+from uploader.clocks import Clocks
 from uploader.keys import PublicKey
-from uploader.strict_json import Malformed, exactly, field, number, optional_text
+from uploader.strict_json import Malformed, exactly, field, optional_text
 
 FILE_SUFFIX = ".aiodiag.zip"
 
@@ -76,24 +77,6 @@ class Version:
     def from_json(cls, data: Any) -> Version:
         """Raises :class:`Malformed`."""
         return cls(field(data, "name", str), field(data, "version", str))
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The unit's clocks at sealing: wall clock (ISO 8601, UTC), CLOCK_MONOTONIC and CLOCK_BOOTTIME in seconds."""
-
-    wall: str
-    monotonic_s: float
-    boottime_s: float
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"wall", "monotonic_s", "boottime_s"}``."""
-        return {"wall": self.wall, "monotonic_s": self.monotonic_s, "boottime_s": self.boottime_s}
-
-    @classmethod
-    def from_json(cls, data: Any) -> Clocks:
-        """Raises :class:`Malformed`."""
-        return cls(field(data, "wall", str), number(data, "monotonic_s"), number(data, "boottime_s"))
 
 
 @dataclass(frozen=True, slots=True)

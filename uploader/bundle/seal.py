@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -27,7 +26,6 @@ from uploader.bundle.format import (
     MAX_ENVELOPE,
     PAYLOAD_TYPE,
     TEST_RESULT,
-    Clocks,
     Manifest,
     ManifestEntry,
     Redacted,
@@ -38,6 +36,7 @@ from uploader.bundle.format import (
 )
 from uploader.bundle.run_directory import RunDirectory
 from uploader.bundle.test_result import encode_test_result
+from uploader.clocks import Clocks, TpmClock
 from uploader.keys import SigningKey
 from uploader.strict_json import Malformed
 
@@ -59,6 +58,9 @@ class SealingKey(SigningKey, Protocol):
 
     def next_sequence(self) -> int:
         """Count one more bundle, durably; gives its number, from 1."""
+
+    def clock(self) -> TpmClock | None:
+        """That of the TPM that the key is in; ``None`` where it is in none, or the TPM does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,6 @@ def _given(name: str, content: bytes) -> _Part:
 
 
 def _run(bundle_id: str, binding: Binding, key: SealingKey) -> Run:
-    clocks = Clocks(
-        wall=_now(),
-        monotonic_s=round(time.clock_gettime(time.CLOCK_MONOTONIC), 3),
-        boottime_s=round(time.clock_gettime(time.CLOCK_BOOTTIME), 3),
-    )
     return Run(
         rma=binding.rma,
         serial=binding.serial,
@@ -171,7 +168,7 @@ def _run(bundle_id: str, binding: Binding, key: SealingKey) -> Run:
         run_id=binding.run_id,
         boot_id=binding.boot_id,
         sequence=key.next_sequence(),
-        clocks=clocks,
+        clocks=Clocks.now(key.clock()),
         key_protection=key.protection,
         key=key.public,
         tool=binding.tool,

@@ -225,6 +225,7 @@ def _about(bundle: VerifiedBundle) -> dict[str, Any]:
         "keyid": bundle.key.keyid,
         "key_protection": run.key_protection,
         "sealed": run.clocks.wall,
+        "synchronised": run.clocks.synchronised,
         "redaction_rules": bundle.manifest.redaction.rules if bundle.manifest.redaction else None,
         "entries": list(bundle.names),
     }

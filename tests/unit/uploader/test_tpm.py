@@ -280,3 +280,32 @@ def test_what_a_killed_agent_left_is_in_nobodys_way(swtpm: Swtpm, unit: Unit) ->
     (unit.folder / "tpm").chmod(0o700)
     assert isinstance(unit.key(swtpm), TpmKey)
     assert not work.exists()
+
+
+def test_its_clock_is_signed_along_and_counts_resets(swtpm: Swtpm, unit: Unit, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    clocks = []
+    for number in range(2):
+        key = unit.key(swtpm)
+        sealed = seal(tmp_path / "run", tmp_path / f"bundles-{number}", key, BINDING)
+        with open_bundle(sealed.path) as bundle:
+            clocks.append(bundle.statement.run.clocks.tpm)
+        swtpm.stop()
+        swtpm.start()
+    first, second = clocks
+    assert first is not None
+    assert second is not None
+    assert second.reset_count == first.reset_count + 1
+    assert first.safe
+
+
+def test_a_clock_that_is_not_told_keeps_nobody_from_sealing(
+    swtpm: Swtpm, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = unit.key(swtpm)
+    for program in ("/nonexistent/x", "/bin/true", "/bin/false"):
+        monkeypatch.setitem(PROGRAMS, "tpm2_readclock", Program((program,), "tpm2-tools", "test"))
+        assert key.clock() is None
+    write_run(tmp_path / "run")
+    with open_bundle(seal(tmp_path / "run", tmp_path / "bundles", key, BINDING).path) as bundle:
+        assert bundle.statement.run.clocks.tpm is None
