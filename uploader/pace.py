@@ -7,6 +7,7 @@ costs both sides a turn. So a part is as large as some seconds bring over this l
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from io import BytesIO
 
 PART_S = 5.0
@@ -46,13 +47,16 @@ class Pace:
         self.part = max(LEAST, self.part // 2)
         self._growth = CAREFUL_GROWTH
 
-    def body(self, part: bytes) -> BytesIO:
-        """A file with the part, out of which a reader gets no more in a second than may be sent in one."""
-        return _Throttled(part, self) if self._rate else BytesIO(part)
+    def body(self, part: bytes, told: Callable[[int], None] | None = None) -> BytesIO:
+        """A file with the part, out of which a reader gets no more in a second than may be sent in one. ``told`` is
+        called, in the reader's thread, with the bytes that it has got so far.
+        """
+        return _Body(part, self, told)
 
     def wait_for(self, size: int) -> None:
         """Wait until so many bytes may be sent."""
-        assert self._rate
+        if self._rate is None:
+            return
         now = time.monotonic()
         self._due = max(self._due, now - _CREDIT_S)
         if self._due > now:
@@ -60,16 +64,19 @@ class Pace:
         self._due += size / self._rate
 
 
-class _Throttled(BytesIO):
+class _Body(BytesIO):
     """Waits before it gives anything. Whoever sends it asks for a small block at a time (16 KiB; http.client)."""
 
-    def __init__(self, part: bytes, pace: Pace) -> None:
+    def __init__(self, part: bytes, pace: Pace, told: Callable[[int], None] | None) -> None:
         super().__init__(part)
         self._pace = pace
+        self._told = told
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any file; what is asked for in one piece comes in one piece."""
         block = super().read(size)
         if block:
             self._pace.wait_for(len(block))
+            if self._told:
+                self._told(self.tell())
         return block

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 from agent.model import Text
@@ -20,7 +21,9 @@ from uploader.receiver import Receiver, ReceiverInfo, told
 from uploader.tus import Upload
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that the receiver has and the bytes of the bundle."""
+"""Called with the bytes that were sent, fewer again where a part was lost, and the bytes of the bundle; from more than
+one thread, one at a time.
+"""
 
 _BLOCK = 1 << 20
 
@@ -140,7 +143,7 @@ class _Sending:
         while offset < size:
             file.seek(offset)
             part, began = file.read(self._pace.part), time.monotonic()
-            sent_to = upload.append(offset, part, self._pace.body)
+            sent_to = upload.append(offset, part, partial(self._pace.body, told=partial(self._show, size, offset)))
             self._pace.arrived(sent_to - offset, time.monotonic() - began)
             offset = sent_to
             self._report(offset, size)
@@ -172,5 +175,8 @@ class _Sending:
 
     def _report(self, offset: int, size: int) -> None:
         self._sent = max(self._sent, offset)
+        self._show(size, offset)
+
+    def _show(self, size: int, offset: int, more: int = 0) -> None:
         if self._progress is not None:
-            self._progress(offset, size)
+            self._progress(offset + more, size)

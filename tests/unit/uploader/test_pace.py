@@ -58,6 +58,15 @@ def test_what_is_read_is_the_part(part: bytes, blocks: list[int]) -> None:
         assert b"".join([*(body.read(block) for block in blocks), body.read()]) == part
 
 
+def test_it_is_told_how_far_a_part_is() -> None:
+    """A small bundle is one part, and a slow line takes a minute for it."""
+    told: list[int] = []
+    body = Pace().body(bytes(40_000), told.append)
+    while body.read(16 << 10):
+        pass
+    assert told == [16_384, 32_768, 40_000]
+
+
 def test_a_limit_is_kept_from_part_to_part() -> None:
     """Never more than what the time since the beginning allows, but for what is in flight and half a second's worth."""
     rate, block = 400_000, 16 << 10
