@@ -72,6 +72,7 @@ TESTS = {
     "audio": Text("test of the speakers and the microphone"),
     "camera": Text("test of the camera"),
     "cpu": Text("processor test"),
+    "gpu": Text("graphics test"),
     "memory": Text("memory test"),
     "display": Text("test of the screen's connection and brightness"),
     "network": Text("test of the network connections"),

@@ -9,6 +9,10 @@ MEMORY_CAP = 256 * 1024 * 1024
 worker of stress-ng that calculates with 32 MiB. Set as
 RLIMIT_DATA, which counts private writable memory (since Linux 4.7, getrlimit(2)) and not the files journalctl maps.
 """
+DRAWING_CAP = 4 * MEMORY_CAP
+"""Bytes for one that draws; ours, not measured: the graphics driver works inside it, with a compiler and a stack of
+8 MiB for each of its threads. One that gets too little memory would end as if the graphics had failed.
+"""
 
 
 class Program(NamedTuple):
@@ -43,7 +47,9 @@ PROGRAMS: dict[str, Program] = {
     "smartctl": Program(("/usr/sbin/smartctl",), "smartmontools", "health of storage devices"),
     "speaker-test": Program(("/usr/bin/speaker-test",), "alsa-utils", "tones"),
     "stressapptest": Program(("/usr/bin/stressapptest",), "stressapptest", "load and check of the memory", None),
-    "stress-ng": Program(("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor"),
+    "stress-ng": Program(
+        ("/usr/bin/stress-ng",), "stress-ng", "load and check of the processor, load of the graphics", DRAWING_CAP
+    ),
     "systemctl": Program(
         ("/usr/bin/systemctl", "/bin/systemctl"), "systemd", "restarting the unit where a plan says so"
     ),
