@@ -139,8 +139,10 @@ class TestWhatIsConcluded:
         assert values(report(STARTED + DRAWS + ABORTED + EARLY, -9, LATE))["gpu_test.breaks"] == 1
         assert values(report(STARTED + DRAWS + ABORTED + EARLY, 3))["gpu_test.breaks"] == 1
 
-    def test_a_hang_of_which_the_kernel_tells_is_told_once(self) -> None:
-        told = Reading("kernel_log_watch.gpu_hang.count", 2, "count", ComponentKind.MOTHERBOARD, "", "dmesg", TIME)
+    @pytest.mark.parametrize("subject", ["", UNIT])
+    def test_a_hang_of_which_the_kernel_tells_is_told_once(self, subject: str) -> None:
+        name, part = "kernel_log_watch.gpu_hang.count", ComponentKind.MOTHERBOARD
+        told = Reading(name, 2, "count", part, subject, "dmesg", TIME)
         seen = [*readings(report(STARTED + DRAWS + ABORTED + EARLY)), told]
         severities = {finding.code: finding.severity for finding in apply(seen)}
         assert severities == {"LOG-8540": Severity.WARNING, "GPU-5501": Severity.INFO}
@@ -180,9 +182,18 @@ class TestWhatIsConcluded:
         assert only_gap(report(STARTED + DRAWS + EARLY)).outcome is Outcome.ERROR
         assert only_gap(report(STARTED + DRAWS, -9, LATE)).reason == LATE
         assert only_gap(report(PASSED, -9, LATE)).reason == LATE
+        assert only_gap(report(PASSED, None, LATE)).reason == LATE
         assert only_gap(report(PASSED, 2)).outcome is Outcome.ERROR
         assert only_gap(report(STARTED + DRAWS + OVER.replace("successful", "unsuccessful"))).outcome is Outcome.ERROR
         assert only_gap(report("", -11)).outcome is Outcome.ERROR
+
+    def test_a_first_frame_that_is_never_done_is_no_pass(self) -> None:
+        stuck = OVER.replace(" 615     10.02 ", "   0     10.02 ").replace(" 61.38 ", "  0.00 ")
+        assert only_gap(report(STARTED + DRAWS + stuck)).outcome is Outcome.ERROR
+
+    def test_a_shader_that_is_not_compiled_is_an_error_of_a_driver_that_is_there(self) -> None:
+        said = "stress-ng: info:  [4717] gpu: failed to compile vertex shader, skipping stressor\n"
+        assert only_gap(report(STARTED + DRAWS + said + RESOURCES + NOTHING, 3)).outcome is Outcome.ERROR
 
     def test_one_that_was_asked_for_less_is_whole_sooner(self) -> None:
         text = STARTED + DRAWS + EARLY
