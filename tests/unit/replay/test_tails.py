@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.replay.student import student_below, student_quantile
@@ -45,8 +45,14 @@ def test_the_chance_at_a_tail(count: int, more: int, tail: float) -> None:
 
 
 @given(st.floats(-50.0, 50.0), st.integers(1, 300))
+@example(1e-9, 1)
 def test_student(t: float, freedom: int) -> None:
-    assert student_below(t, freedom) == pytest.approx(float(scipy.stats.t.cdf(t, freedom)), CLOSE, 1e-13)
+    """Beside 0 scipy gives the half itself, which is wrong in the tenth digit; the density is right there, and does not
+    change.
+    """
+    beside = abs(t) < 1e-7
+    theirs = 0.5 + t * scipy.stats.t.pdf(0.0, freedom) if beside else scipy.stats.t.cdf(t, freedom)
+    assert student_below(t, freedom) == pytest.approx(float(theirs), CLOSE, 1e-13)
 
 
 @given(st.floats(0.5, 0.9999), st.integers(1, 300))
