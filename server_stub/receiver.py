@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
@@ -53,6 +53,7 @@ class Receiver:
         self.blobs: Blobs = open_blobs(settings)
         self.limits = Limits()
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
+        self._begun = 0  # calls in them, and those that wait for one
         self.db = Database(settings.database_url)
         if not self.db.own():
             self.db.close()
@@ -67,7 +68,18 @@ class Receiver:
         What comes of it is for :func:`outlasted`.
         """
         run = partial(copy_context().run, partial(call, *args, **named))
-        return asyncio.get_running_loop().run_in_executor(self._upload_threads, run)
+        begun = asyncio.get_running_loop().run_in_executor(self._upload_threads, run)
+        self._begun += 1
+        begun.add_done_callback(self._one_is_over)
+        return begun
+
+    def _one_is_over(self, _: asyncio.Future[Any]) -> None:
+        self._begun -= 1
+
+    @property
+    def upload_threads_are_taken(self) -> bool:
+        """Whether uploads wait for a thread."""
+        return self._begun > UPLOAD_THREADS
 
     async def in_upload_thread(self, call: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """The answer of ``call`` from such a thread; nobody leaves before it is over."""

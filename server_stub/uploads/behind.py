@@ -24,9 +24,13 @@ class Behind:
         self._last: asyncio.Future[None] | None = None
 
     async def write(self, piece: bytearray) -> None:
-        """Begin to write a piece, once the one before it is written; so there are two in memory at most."""
+        """Begin to write a piece, once the one before it is written; so there are two in memory at most. Where uploads
+        wait for a thread, this one takes in no more meanwhile: whoever wants an answer at once would wait for it.
+        """
         await self._settle()
         self._last = self._here.begin_in_upload_thread(self.writer.write, piece)
+        if self._here.upload_threads_are_taken:
+            await self._settle()
 
     async def then(self, call: Callable[[], T]) -> T:
         """Call something of the writer after all that was written."""

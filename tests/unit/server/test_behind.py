@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from server_stub.receiver import Receiver
+from server_stub.receiver import UPLOAD_THREADS, Receiver
 from server_stub.settings import Settings
 from server_stub.uploads.behind import Behind
 from server_stub.uploads.writer import Writer
@@ -121,3 +121,22 @@ def test_a_request_that_is_given_up_leaves_nobody_writing(here: Receiver, where:
     asyncio.run(main())
     assert writer.did[0] == "a"
     assert writer.did[-1] == "close"
+
+
+def test_more_is_taken_in_meanwhile_only_where_a_thread_is_free(here: Receiver) -> None:
+    writer, others_end = Slow(), threading.Event()
+
+    async def request(behind: Behind) -> None:
+        await behind.write(bytearray(b"a"))
+        assert writer.did == [], "it is written while more arrives"
+        await behind.then(behind.writer.finish)
+        others = [here.begin_in_upload_thread(others_end.wait) for _ in range(UPLOAD_THREADS)]
+        waiting = asyncio.create_task(behind.write(bytearray(b"b")))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        others_end.set()
+        await waiting
+        assert writer.did == ["a", "finish", "b"]
+        await asyncio.gather(*others)
+
+    run(here, writer, request)
