@@ -6,6 +6,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
@@ -22,7 +23,7 @@ from uploader.tus import Upload
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that were sent, fewer again where a part was lost, and the bytes of the bundle; from more than
-one thread, one at a time.
+one thread, one at a time. What it raises between two parts ends the transfer.
 """
 
 _BLOCK = 1 << 20
@@ -143,7 +144,9 @@ class _Sending:
         while offset < size:
             file.seek(offset)
             part, began = file.read(self._pace.part), time.monotonic()
-            sent_to = upload.append(offset, part, partial(self._pace.body, told=partial(self._show, size, offset)))
+            sent_to = upload.append(
+                offset, part, partial(self._pace.body, told=partial(self._show_within, size, offset))
+            )
             self._pace.arrived(sent_to - offset, time.monotonic() - began)
             offset = sent_to
             self._report(offset, size)
@@ -175,8 +178,10 @@ class _Sending:
 
     def _report(self, offset: int, size: int) -> None:
         self._sent = max(self._sent, offset)
-        self._show(size, offset)
-
-    def _show(self, size: int, offset: int, more: int = 0) -> None:
         if self._progress is not None:
-            self._progress(offset + more, size)
+            self._progress(offset, size)
+
+    def _show_within(self, size: int, offset: int, more: int) -> None:
+        if self._progress is not None:
+            with suppress(Exception):  # here it would break the part that is under way
+                self._progress(offset + more, size)

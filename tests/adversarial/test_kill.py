@@ -140,7 +140,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, test in table.items():
         monkeypatch.setattr(test, "name", name, raising=False)
     monkeypatch.setattr("agent.tests_hw.load", table.__getitem__)
-    monkeypatch.setattr("agent.runner.run.watchers", lambda: ())
+    monkeypatch.setattr("agent.watch.watchers", lambda: ())
     monkeypatch.setitem(PROGRAMS, "echo", Program(("/bin/echo",), "coreutils", "says what it is told"))
     with adopting():
         yield
