@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_der_x509_certificate
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPSConnection
@@ -88,6 +86,9 @@ class _Connection(HTTPSConnection):
     keys: ClassVar[frozenset[bytes]]
 
     def connect(self) -> None:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # here: few have pinned a key
+        from cryptography.x509 import load_der_x509_certificate
+
         super().connect()
         shown = self.sock.getpeercert(binary_form=True) if isinstance(self.sock, ssl.SSLSocket) else None
         key = load_der_x509_certificate(shown).public_key() if shown else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from agent.model import Heartbeat, Outcome, Text
 from agent.model.step_name import plain, round_of
@@ -15,6 +15,9 @@ from agent.runner.step import Step, StepResult
 from agent.runner.worker import Item
 from agent.texts import render
 from agent.texts.words import OUTCOMES, step_word
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Lines:
@@ -47,7 +50,23 @@ class Lines:
         """Nothing to take away."""
 
 
-class Bar:
+class _OnTerminal:
+    """Something of rich's that is there for as long as a block lasts."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Take it away."""
+        with suppress(OSError):
+            self._progress.stop()
+
+
+class Bar(_OnTerminal):
     """A bar that says what is still being looked at. ``total`` is the number of steps of the whole run."""
 
     def __init__(self, language: str, total: int) -> None:
@@ -87,16 +106,6 @@ class Bar:
         with suppress(OSError):
             self._progress.refresh()
 
-    def __enter__(self) -> Self:
-        with suppress(OSError):
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Take the bar away."""
-        with suppress(OSError):
-            self._progress.stop()
-
     def _show(self) -> None:
         words = [render(step_word(step), self._language) for step in self._open[:3]]
         more = " …" if len(self._open) > 3 else ""
@@ -105,7 +114,7 @@ class Bar:
         self.tick()
 
 
-class Live:
+class Live(_OnTerminal):
     """What goes on in a run of rounds, of which nobody knows how many there will be: what is at work, for how long, and
     how warm the unit is.
     """
@@ -152,18 +161,8 @@ class Live:
         warm = "" if self._celsius is None else f"  {self._celsius:g} °C"
         return f"{'' if number is None else f'{number}: '}{what}{warm}"
 
-    def __enter__(self) -> Self:
-        with suppress(OSError):
-            self._progress.start()
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        """Take the line away."""
-        with suppress(OSError):
-            self._progress.stop()
-
-
-class Transfer:
+class Transfer(_OnTerminal):
     """How much of a bundle the receiver has."""
 
     def __init__(self, language: str) -> None:
@@ -179,16 +178,6 @@ class Transfer:
         """The receiver has so many bytes of the whole."""
         with suppress(OSError):
             self._progress.update(self._task, completed=has, total=whole)
-
-    def __enter__(self) -> Self:
-        with suppress(OSError):
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Take the bar away."""
-        with suppress(OSError):
-            self._progress.stop()
 
 
 def transfer(language: str) -> AbstractContextManager[Transfer | None]:

@@ -14,30 +14,22 @@ there were some and not how often they come.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text
+from agent.tests_hw._stress_ng import DONE, LINE, PLACE, long_enough
 from agent.tests_hw._test import Bout, HardwareTest, Measured
 from agent.tools.gap import program_gap
 
-_WHOLE = 0.9
-"""Share of the seconds asked for that it must have worked to count as come to its end: stress-ng that somebody ends by
-SIGTERM calls itself successful. Ours.
-"""
-_PLACE = "/tmp"  # noqa: S108 -- it writes nothing there, but does not start without a place where it could
-_LINE = r"^stress-ng: {} +\[\d{{1,10}}\] "
-_MISMATCH = re.compile(_LINE.format("fail:") + r"cpu: (?!.*errno=)", re.MULTILINE | re.ASCII)
-_HOGS = re.compile(_LINE.format("info:") + r"dispatching hogs: (\d{1,6}) cpu\b", re.MULTILINE | re.ASCII)
-_DONE = re.compile(_LINE.format("info:") + r"successful run completed in ", re.MULTILINE | re.ASCII)
+_MISMATCH = re.compile(LINE.format("fail:") + r"cpu: (?!.*errno=)", re.MULTILINE | re.ASCII)
+_HOGS = re.compile(LINE.format("info:") + r"dispatching hogs: (\d{1,6}) cpu\b", re.MULTILINE | re.ASCII)
 _METRICS = re.compile(  # bogo operations; seconds of real, user and system time; operations a second of real time
-    _LINE.format("metrc:") + r"cpu +\d{1,20} +(\d{1,9}\.\d\d) +[\d.]{1,20} +[\d.]{1,20} +(\d{1,15}\.\d\d) ",
+    LINE.format("metrc:") + r"cpu +\d{1,20} +(\d{1,9}\.\d\d) +[\d.]{1,20} +[\d.]{1,20} +(\d{1,15}\.\d\d) ",
     re.MULTILINE | re.ASCII,
 )
-_ASKED = re.compile(r" --timeout (\d{1,9})(?: |$)", re.ASCII)
 
 
 class CpuTest(HardwareTest):
@@ -59,7 +51,7 @@ class CpuTest(HardwareTest):
     def exercise(self, host: Host, bout: Bout) -> Iterator[Evidence | Gap]:
         """Run stress-ng with a worker for each thread, all its methods in turn, its numbers by chance from the seed."""
         args = ("--cpu", "0", "--cpu-method", "all", "--verify", "--metrics", "--seed", str(bout.seed))
-        place = ("--temp-path", _PLACE, "--timeout", str(int(bout.seconds)))
+        place = ("--temp-path", PLACE, "--timeout", str(int(bout.seconds)))
         yield host.output("stress-ng", "stress-ng", *args, *place, timeout_s=bout.seconds + self.slack_s - 5)
 
     def interpret(self, evidence: Sequence[Evidence]) -> Iterator[Measured]:
@@ -70,7 +62,7 @@ class CpuTest(HardwareTest):
             return
         text = report.text()
         mismatches, metrics, hogs = len(_MISMATCH.findall(text)), _METRICS.search(text), _HOGS.search(text)
-        if not mismatches and not (_DONE.search(text) and metrics and _long_enough(report, float(metrics[1]))):
+        if not mismatches and not (DONE.search(text) and metrics and long_enough(report, float(metrics[1]))):
             yield _why_nothing(report, text)
             return
         yield _reading(report, "mismatches", mismatches, "count")
@@ -79,11 +71,6 @@ class CpuTest(HardwareTest):
             yield _reading(report, "bogo_rate", float(metrics[2]), "Hz")
         if hogs:
             yield _reading(report, "threads", int(hogs[1]), "count")
-
-
-def _long_enough(report: Evidence, seconds: float) -> bool:
-    asked = _ASKED.search(report.source)
-    return seconds >= (_WHOLE * int(asked[1]) if asked else math.inf)
 
 
 def _why_nothing(report: Evidence, text: str) -> Gap:

@@ -28,13 +28,13 @@ a renderer of software or the driver of a virtual machine draws, nothing is said
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from agent.host import Host
 from agent.model import ComponentKind, Evidence, Gap, Outcome, Reading, Text, Tree, Value
+from agent.tests_hw._stress_ng import DONE, LINE, PLACE, long_enough
 from agent.tests_hw._test import Bout, HardwareTest, Measured
 from agent.tools.gap import program_gap
 
@@ -55,36 +55,30 @@ TEXTURE = 1024
 _NODES = "/sys/class/drm/renderD*"
 _NODE = re.compile(r"/sys/class/drm/(renderD\d{1,4})/device", re.ASCII)
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", re.ASCII)  # setup.c of drivers/pci
-_WHOLE = 0.9
-"""Share of the seconds asked for that it must have worked to count as come to its end; ours."""
-_PLACE = "/tmp"  # noqa: S108 -- it writes nothing there, but does not start without a place where it could
-_LINE = r"^stress-ng: {} +\[\d{{1,10}}\] "
-_RENDERER = re.compile(_LINE.format("info:") + r"gpu: GL_RENDERER: (.{1,200})$", re.MULTILINE | re.ASCII)
+_RENDERER = re.compile(LINE.format("info:") + r"gpu: GL_RENDERER: (.{1,200})$", re.MULTILINE | re.ASCII)
 _SOFTWARE = re.compile(r"llvmpipe|softpipe|swrast|software|\bswr\b|swiftshader|virgl|svga3d", re.IGNORECASE)
 """Renderers that are none of the unit's (Mesa's lp_screen.c, sp_screen.c, swr_screen.cpp, virgl_screen.c,
 svga_screen.c).
 """
 _ENDED = re.compile(  # SIGABRT, SIGBUS, SIGSEGV on x86 (signal(7))
-    _LINE.format("debug:")
+    LINE.format("debug:")
     + r"(?:gpu: child died: signal (?:6|7|11) |process \[\d{1,10}\] \(gpu\) aborted via exit\(\))",
     re.MULTILINE | re.ASCII,
 )
 _STARVED = re.compile(r".*(?:not enough memory|cannot allocate memory|out of memory|\(-12\)).*", re.IGNORECASE)
 _SKIPPED = re.compile(
-    _LINE.format("info:") + r"gpu: (?:.*, skipping stressor|EGL: Failed to .*)$", re.MULTILINE | re.ASCII
+    LINE.format("info:") + r"gpu: (?:.*, skipping stressor|EGL: Failed to .*)$", re.MULTILINE | re.ASCII
 )
-_DENIED = re.compile(_LINE.format("info:") + r"gpu: cannot open GPU device .*, errno=13 ", re.MULTILINE | re.ASCII)
+_DENIED = re.compile(LINE.format("info:") + r"gpu: cannot open GPU device .*, errno=13 ", re.MULTILINE | re.ASCII)
 _SPOILT = re.compile(  # of a worker that was killed, and of one whose frames were none since its context was lost
-    rf"(?:{_LINE.format('debug:')}gpu: child died: |^amdgpu: The CS has (?:been )?(?:cancelled|rejected)).*",
+    rf"(?:{LINE.format('debug:')}gpu: child died: |^amdgpu: The CS has (?:been )?(?:cancelled|rejected)).*",
     re.MULTILINE | re.ASCII,
 )
-_COMPLAINT = re.compile(_LINE.format("(?:fail|error|warn):") + r".*", re.MULTILINE | re.ASCII)
-_DONE = re.compile(_LINE.format("info:") + r"successful run completed in ", re.MULTILINE | re.ASCII)
+_COMPLAINT = re.compile(LINE.format("(?:fail|error|warn):") + r".*", re.MULTILINE | re.ASCII)
 _METRICS = re.compile(  # bogo operations; seconds of real, user and system time; operations a second of real time
-    _LINE.format("metrc:") + r"gpu +(\d{1,15}) +(\d{1,9}\.\d\d) +[\d.]{1,20} +[\d.]{1,20} +(\d{1,15}\.\d\d) ",
+    LINE.format("metrc:") + r"gpu +(\d{1,15}) +(\d{1,9}\.\d\d) +[\d.]{1,20} +[\d.]{1,20} +(\d{1,15}\.\d\d) ",
     re.MULTILINE | re.ASCII,
 )
-_ASKED = re.compile(r" --timeout (\d{1,9})(?: |$)", re.ASCII)
 
 
 class GpuTest(HardwareTest):
@@ -114,7 +108,7 @@ class GpuTest(HardwareTest):
         def draw(unit: str) -> Evidence:
             size = ("--gpu-xsize", str(WIDTH), "--gpu-ysize", str(HEIGHT), "--gpu-tex-size", str(TEXTURE))
             work = ("--gpu", "1", "--gpu-devnode", f"/dev/dri/{nodes[unit]}", "--gpu-frag", str(LOOPS), *size)
-            args = (*work, "--metrics", "--verbose", "--temp-path", _PLACE, "--timeout", str(int(bout.seconds)))
+            args = (*work, "--metrics", "--verbose", "--temp-path", PLACE, "--timeout", str(int(bout.seconds)))
             return host.output("stress-ng", "stress-ng", *args, subject=unit, timeout_s=limit - 5)
 
         yield from host.each(nodes, draw, timeout_s=limit, essential=True)
@@ -163,7 +157,7 @@ def _drawn(report: Evidence) -> Iterator[Measured]:
     text = report.text()
     renderer, metrics, breaks = _RENDERER.search(text), _METRICS.search(text), len(_ENDED.findall(text))
     frames = int(metrics[1]) if metrics else 0
-    whole = _DONE.search(text) and metrics and frames and _long_enough(report, float(metrics[2]))
+    whole = DONE.search(text) and metrics and frames and long_enough(report, float(metrics[2]))
     if renderer and _SOFTWARE.search(renderer[1]):
         yield Gap(report.subject, Outcome.UNSUPPORTED, _not_hardware(renderer[1]), essential=True)
         return
@@ -177,11 +171,6 @@ def _drawn(report: Evidence) -> Iterator[Measured]:
     yield _reading(report, "seconds", float(metrics[2]), "s")
     yield _reading(report, "rate", float(metrics[3]), "Hz")
     yield _reading(report, "renderer", renderer[1].strip(), "")
-
-
-def _long_enough(report: Evidence, seconds: float) -> bool:
-    asked = _ASKED.search(report.source)
-    return seconds >= (_WHOLE * int(asked[1]) if asked else math.inf)
 
 
 def _why_nothing(report: Evidence, text: str, *, set_up: bool) -> Gap:

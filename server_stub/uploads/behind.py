@@ -47,8 +47,6 @@ class Behind:
 
     async def __aexit__(self, *exc: object) -> None:
         """Whatever happened: nobody writes any more when the file is closed."""
-        last, self._last = self._last, None
-        if last is not None:
-            with suppress(Exception):  # the request failed already, and why is on its way
-                await outlasted(last)
+        with suppress(Exception):  # the request failed already, and why is on its way
+            await self._settle()
         await self._here.in_upload_thread(self.writer.close)
